@@ -23,10 +23,11 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "store": GROUND,
     "stats": {"errors"},
+    "reading": {"errors"},
     "models": GROUND,
     "runs": STORE | {"stats", "models"},
     "report": STORE | {"stats", "models", "runs"},
-    **{name: STORE | {"stats", "models", "runs", "report"} for name in INSTRUMENTS},
+    **{name: STORE | {"stats", "reading", "models", "runs", "report"} for name in INSTRUMENTS},
 }
 MAY_IMPORT["web"] = MAY_IMPORT["cli"] = set(MAY_IMPORT) | {"web"}
 

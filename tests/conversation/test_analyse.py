@@ -9,13 +9,13 @@ import pytest
 from evenhand.conversation.analyse import Analysed, analyse_runs
 from evenhand.conversation.benchmarks.bbq_answers import score_bbq
 from evenhand.conversation.benchmarks.importing import import_benchmark
-from evenhand.conversation.benchmarks.scoring import Inference
 from evenhand.conversation.run import Asked
 from evenhand.errors import InputError
 from evenhand.models.profiles import profile
 from evenhand.runs.budget import Budget
 from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Estimate
+from evenhand.stats.findings import Inference
 from evenhand.stats.multiplicity import adjust
 from support.benchmark_rows import bbq_set, decision_rows, difference_rows, write_lines
 from support.planted import analysed, config_of, only, performed, speaker

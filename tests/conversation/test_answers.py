@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from evenhand.conversation.answers import Answers, AnswersBuilder, condition_words, speaker_words
-from evenhand.conversation.benchmarks.scoring import FAILED, Inference, Labels
 from evenhand.conversation.run import Asked, work_of
 from evenhand.conversation.scores import contrast, score
 from evenhand.runs.ledger import Ledger
+from evenhand.stats.findings import FAILED, Inference, Labels
 from support.planted import config_of, performed, speaker
 from support.talks import agent, condition
 
@@ -55,7 +55,12 @@ def test_parts_without_a_common_question_have_no_contrast(columns: Answers) -> N
     one = columns.where(columns.question == 0)
     two = columns.where(columns.question == 1)
     found = contrast(
-        one, two, labels=Labels(), inference=Inference(), names=("a", "b"), words="nothing"
+        one,
+        two,
+        labels=Labels(instrument="conversation"),
+        inference=Inference(),
+        names=("a", "b"),
+        words="nothing",
     )
     assert found.estimates == []
     assert found.notes == ["no contrast of a with b: no question in common"]
@@ -64,7 +69,7 @@ def test_parts_without_a_common_question_have_no_contrast(columns: Answers) -> N
 def test_nothing_has_no_score(columns: Answers) -> None:
     """An empty part is scored as nothing."""
     none = columns.where(columns.question < 0)
-    assert score(none, labels=Labels(), inference=Inference()) == []
+    assert score(none, labels=Labels(instrument="conversation"), inference=Inference()) == []
 
 
 def test_words_for_speakers_and_conditions() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evenhand.conversation.benchmarks.scoring import Inference, Labels
 from evenhand.conversation.rounds import NOT_REACHED, Talks, discussion
+from evenhand.stats.findings import Inference, Labels
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods" / "discussion.md"
 
@@ -31,7 +31,7 @@ def talks(choice: list[list[list[int]]], **more: object) -> Talks:
 
 def rates(found: Talks) -> dict[tuple[str, str | None], tuple[float, int | None]]:
     """Value and count by name and group."""
-    made = discussion(found, labels=Labels(), inference=Inference())
+    made = discussion(found, labels=Labels(instrument="conversation"), inference=Inference())
     return {(e.name, e.group): (e.value, e.n) for e in made.estimates}
 
 

@@ -43,10 +43,10 @@ def analyse(
     Example: evenhand conversation analyse r-20261121 --output report
     """
     from evenhand.conversation.analyse import analyse_runs
-    from evenhand.conversation.benchmarks.scoring import inference
     from evenhand.conversation.facts import report_of
     from evenhand.report.record import write
     from evenhand.runs.ledger import Ledger
+    from evenhand.stats.findings import inference
 
     how = inference(interval, level=level, draws=draws, seed=seed)
     with Ledger(options.ground(workspace, db)) as ledger:

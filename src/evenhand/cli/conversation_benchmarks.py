@@ -10,7 +10,7 @@ import typer
 from evenhand.cli import estimates, options
 
 if TYPE_CHECKING:
-    from evenhand.conversation.benchmarks.scoring import Inference
+    from evenhand.stats.findings import Inference
 
 __all__ = ["register"]
 
@@ -187,6 +187,6 @@ def score_discrim_eval(
 
 
 def _inference(interval: str, level: float, draws: int, seed: int) -> Inference:
-    from evenhand.conversation.benchmarks.scoring import inference
+    from evenhand.stats.findings import inference
 
     return inference(interval, level=level, draws=draws, seed=seed)

@@ -3,73 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from evenhand.cli import options
+from evenhand.cli import options, running
+from evenhand.cli.running import (
+    DryRun,
+    MaxCost,
+    MaxRequests,
+    MaxTokens,
+    Prices,
+    Quiet,
+    Repair,
+    Resume,
+    WriteRequests,
+    display,
+    ended,
+    read_budget,
+    stop_signal,
+)
 
-if TYPE_CHECKING:
-    from evenhand.runs.budget import Budget
-    from evenhand.runs.session import Ended
+__all__ = ["register"]
 
-__all__ = [
-    "MaxCost",
-    "MaxRequests",
-    "MaxTokens",
-    "Prices",
-    "Quiet",
-    "display",
-    "ended",
-    "read_budget",
-    "register",
-    "stop_signal",
-]
-
-MaxRequests = Annotated[
-    int | None,
-    typer.Option("--max-requests", min=1, help="Stop, resumably, after so many requests."),
-]
-MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, help="Stop, resumably, after so many tokens.")
-]
-MaxCost = Annotated[
-    float | None,
-    typer.Option("--max-cost", min=0, help="Stop, resumably, after so many US dollars."),
-]
-Prices = Annotated[
-    Path | None,
-    typer.Option(
-        "--prices",
-        metavar="FILE",
-        help="YAML: model address to input and output dollars per million tokens.",
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Config = Annotated[
     Path | None, typer.Argument(help="Config file; not needed with --resume.", show_default=False)
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and plan; ask nothing.")]
-WriteRequests = Annotated[
-    Path | None,
-    typer.Option(
-        "--write-requests",
-        metavar="FILE",
-        help="With --dry-run: write every request as JSON lines.",
-    ),
-]
-Resume = Annotated[
-    str | None,
-    typer.Option("--resume", metavar="RUN", help="Go on with this run.", show_default=False),
-]
-Repair = Annotated[
-    str | None,
-    typer.Option(
-        "--repair",
-        metavar="RUN",
-        help="Like --resume, and ask again what had failed.",
-        show_default=False,
-    ),
 ]
 Repeat = Annotated[
     int, typer.Option("--repeat", "--rep", min=1, help="Ask everything so many times.")
@@ -173,57 +131,6 @@ def _refuse_with_resume(asked: Any, plain: Any) -> None:
             )
 
 
-def read_budget(
-    max_requests: int | None, max_tokens: int | None, max_cost: float | None, prices: Path | None
-) -> Budget:
-    """The budget that the options name."""
-    from evenhand.runs.budget import Budget, read_prices
-
-    known = read_prices(prices) if prices is not None else {}
-    return Budget(max_requests, max_tokens, max_cost, known)
-
-
-def stop_signal() -> Any:
-    """What Ctrl-C speaks to."""
-    from evenhand.runs.engine import StopSignal
-
-    return StopSignal()
-
-
-def display(quiet: bool) -> Any:
-    """What shows the meter while the run goes on."""
-    from functools import partial
-
-    from evenhand.runs.progress import Display
-
-    return partial(Display, quiet=quiet)
-
-
-def ended(outcome: Ended, as_json: bool) -> None:
-    """Say how a run ended and leave with its exit code."""
-    if as_json:
-        options.print_json(
-            {"run": outcome.run, "status": outcome.status, "units": dict(outcome.units)}
-        )
-    else:
-        units = outcome.units
-        parts = [
-            f"{units[k]} {k}" for k in ("answered", "partial", "failed", "pending") if units[k]
-        ]
-        print(f"{outcome.run} {outcome.status}: {', '.join(parts)} of {units['planned']}")
-        if outcome.units["pending"]:
-            why = f" ({outcome.reason})" if outcome.reason else ""
-            options.note(f"stopped early{why}; go on with: evenhand runs resume {outcome.run}")
-        elif not outcome.complete:
-            options.note(
-                f"ask again what failed with: evenhand runs resume {outcome.run} --repair"
-            )
-    if outcome.reason in ("interrupted", "cancelled"):
-        raise typer.Exit(130)
-    if not outcome.complete:
-        raise typer.Exit(3)
-
-
 def _tell_left(left: list[Any], as_json: bool) -> None:
     """What resuming would do."""
     from dataclasses import asdict
@@ -250,7 +157,9 @@ def _tell_plan(
     expected = runs.expect(planned)
     for note in planned.notes:
         options.note(note)
-    written = _write_requests(planned, write_requests) if write_requests else None
+    written = None
+    if write_requests is not None:
+        written = running.write_requests(runs.requests_of(planned), write_requests)
     if as_json:
         options.print_json(
             {
@@ -279,20 +188,3 @@ def _tell_plan(
     if written is not None:
         print(f"{written:,} requests written to {write_requests}")
     print("nothing was asked")
-
-
-def _write_requests(planned: Any, path: Path) -> int:
-    import orjson
-
-    from evenhand.conversation.run import requests_of
-    from evenhand.errors import StorageError
-
-    count = 0
-    try:
-        with path.open("wb") as file:
-            for request in requests_of(planned):
-                file.write(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
-                count += 1
-    except OSError as error:
-        raise StorageError(f"cannot be written ({error.strerror})", where=str(path)) from None
-    return count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli import options
-from evenhand.cli.conversation_run import Quiet, display, stop_signal
+from evenhand.cli.running import Quiet, display, stop_signal
 
 if TYPE_CHECKING:
     from evenhand.conversation.analyse import Analysed

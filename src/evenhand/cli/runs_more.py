@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from evenhand.cli import options
-from evenhand.cli.conversation_run import (
+from evenhand.cli.running import (
     MaxCost,
     MaxRequests,
     MaxTokens,

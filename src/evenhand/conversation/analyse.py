@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.conversation.answers import Answers, AnswersBuilder, condition_words
-from evenhand.conversation.benchmarks.scoring import Findings, Inference, Labels, account, finish
 from evenhand.conversation.rounds import Talks, discussion, talks, transitions
 from evenhand.conversation.run import Planned, work_of
 from evenhand.conversation.scores import contrast, score
@@ -21,6 +20,7 @@ from evenhand.conversation.spec import Condition
 from evenhand.errors import InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Accounting, Result
+from evenhand.stats.findings import Findings, Inference, Labels, account, finish
 
 __all__ = ["Analysed", "analyse", "analyse_runs"]
 
@@ -96,7 +96,9 @@ def analyse(
     moves: dict[str, Mapping[tuple[str, str], int]] = {}
     for place in here:
         mine = answers.where(answers.condition == codes[place.label])
-        labels = Labels(subject=place.subject, condition=place.label, family=FAMILY)
+        labels = Labels(
+            instrument="conversation", subject=place.subject, condition=place.label, family=FAMILY
+        )
         findings += _condition(mine, place.condition, labels, inference)
         talked = talks(mine, place.condition)
         findings.append(discussion(talked, labels=labels, inference=inference))
@@ -144,7 +146,11 @@ def _described_only(findings: Findings) -> Findings:
 
 def _named(part: Answers, labels: Labels, inference: Inference, group: str) -> list[Findings]:
     named = Labels(
-        subject=labels.subject, condition=labels.condition, group=group, family=labels.family
+        instrument="conversation",
+        subject=labels.subject,
+        condition=labels.condition,
+        group=group,
+        family=labels.family,
     )
     return score(part, labels=named, inference=inference)
 
@@ -207,7 +213,7 @@ def _sweeps(
     """Conditions that differ in one sweep dimension only, against the first of them."""
     final = answers.where(_final(answers))
     for group, baseline, dimension in _neighbours(places):
-        labels = Labels(subject=group.subject, family=FAMILY)
+        labels = Labels(instrument="conversation", subject=group.subject, family=FAMILY)
         what = dimension.rpartition(".")[2]
         words = f"{what}: {_value(group, dimension)} against {_value(baseline, dimension)}"
         yield contrast(

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from evenhand.conversation import prompts
 from evenhand.conversation.benchmarks.answer_key import AnswerKey, answer_key
-from evenhand.conversation.benchmarks.scoring import ANSWERED, FAILED, REFUSED, UNREADABLE
 from evenhand.conversation.plan import ConversationWork, Payload
 from evenhand.conversation.spec import Agent, Condition, Question
 from evenhand.runs.records import UnitRecord
 from evenhand.runs.work import complete_steps
+from evenhand.stats.findings import ANSWERED, FAILED, REFUSED, UNREADABLE
 
 __all__ = ["Answers", "AnswersBuilder", "QuestionFacts", "speaker_words"]
 

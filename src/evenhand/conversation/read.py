@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 
 from evenhand.conversation.benchmarks.read_recorded import read_option_letter, read_yes_no
-from evenhand.conversation.reading import words as say
 from evenhand.conversation.reading.choice import Match, Options, match, options_of
-from evenhand.conversation.reading.json_text import (
+from evenhand.conversation.spec import Choice, Reading
+from evenhand.reading import words as say
+from evenhand.reading.json_text import (
     ANSWER_KEYS,
     RATIONALE_KEYS,
     WEAK_KEYS,
@@ -25,7 +26,6 @@ from evenhand.conversation.reading.json_text import (
     answer_objects,
     key_of,
 )
-from evenhand.conversation.spec import Choice, Reading
 
 __all__ = ["MAX_CHARS", "PARSER_VERSION", "read", "read_option_letter", "read_yes_no"]
 

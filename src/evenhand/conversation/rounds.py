@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.conversation.answers import NO_CHOICE, Answers, speaker_words
-from evenhand.conversation.benchmarks.scoring import FAILED, Findings, Inference, Labels
 from evenhand.conversation.routing import seating
 from evenhand.conversation.spec import Condition
+from evenhand.stats.findings import FAILED, Findings, Inference, Labels
 from evenhand.stats.resample import cluster_totals, ratio
 
 __all__ = ["Talks", "discussion", "talks", "transitions"]

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from evenhand.conversation.answers import Answers
 from evenhand.conversation.benchmarks import bbq, difference_awareness, discrim_eval
-from evenhand.conversation.benchmarks.scoring import (
-    INSTRUMENT,
+from evenhand.errors import StatsError
+from evenhand.stats.findings import (
     REFUSED,
     Findings,
     Inference,
     Labels,
     Scored,
 )
-from evenhand.errors import StatsError
 from evenhand.stats.record import difference_bounds, rate_bounds, record
 from evenhand.stats.resample import cluster_difference, cluster_totals, ratio
 
@@ -210,7 +209,7 @@ def _difference_of(
     findings.estimates.append(
         record(
             found,
-            instrument=INSTRUMENT,
+            instrument=labels.instrument,
             name=name,
             scale="difference",
             n=scored.n + other.n,

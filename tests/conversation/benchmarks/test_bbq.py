@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from evenhand.conversation.benchmarks.bbq import BbqColumns, estimates
 from evenhand.conversation.benchmarks.bbq_key import bbq_key, roles, unifiedqa_option
-from evenhand.conversation.benchmarks.scoring import Findings, Inference, Labels
 from evenhand.errors import InputError
+from evenhand.stats.findings import Findings, Inference, Labels
 from support.benchmark_rows import bbq_row
 
 UNKNOWN = ("Not known", "unknown")
@@ -137,7 +137,12 @@ def score(*parts: BbqColumns, **more: bool) -> Findings:
     """Estimates of several blocks of answers together."""
     fields = BbqColumns.__dataclass_fields__
     joined = BbqColumns(**{f: np.concatenate([getattr(p, f) for p in parts]) for f in fields})
-    return estimates(joined, labels=Labels(family="all"), inference=Inference(), **more)
+    return estimates(
+        joined,
+        labels=Labels(instrument="conversation", family="all"),
+        inference=Inference(),
+        **more,
+    )
 
 
 def test_the_ambiguous_score_is_scaled_by_accuracy_there():
@@ -222,7 +227,9 @@ def test_the_bootstrap_redraws_accuracy_with_the_ratio():
             cluster.append(template)
     table = replace(columns("".join(said)), cluster=np.array(cluster))
     asked = Inference(interval="percentile", draws=4000, seed=3)
-    found = estimates(table, labels=Labels(), inference=asked).estimates[1]
+    found = estimates(table, labels=Labels(instrument="conversation"), inference=asked).estimates[
+        1
+    ]
     answers, of = np.array(said), np.array(cluster)
     tallies = np.array([[(answers[of == t] == x).sum() for x in "bau"] for t in range(30)])
     whole, fixed = [], []

@@ -6,8 +6,8 @@ import pytest
 
 from evenhand.conversation.benchmarks.bbq_answers import read_bbq_answer, score_bbq
 from evenhand.conversation.benchmarks.importing import import_benchmark
-from evenhand.conversation.benchmarks.scoring import Inference
 from evenhand.errors import InputError, NotFound, StatsError
+from evenhand.stats.findings import Inference
 from support.benchmark_rows import bbq_row, bbq_set, real_data, write_lines
 
 OPTIONS = ("The grandfather", "A woman", "Cannot answer")

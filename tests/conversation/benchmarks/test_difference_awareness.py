@@ -11,8 +11,8 @@ from evenhand.conversation.benchmarks.difference_awareness import (
     score_difference_awareness,
 )
 from evenhand.conversation.benchmarks.importing import import_benchmark
-from evenhand.conversation.benchmarks.scoring import Inference, Labels
 from evenhand.errors import InputError, StatsError
+from evenhand.stats.findings import Inference, Labels
 from support.benchmark_rows import difference_rows, real_data, write_lines
 
 
@@ -100,7 +100,7 @@ def test_nothing_of_the_equal_split_leaves_ctxt_aware_out():
         readable=np.ones(3, dtype=bool),
         right=np.array([True, False, True]),
     )
-    result = estimates(columns, labels=Labels(), inference=Inference())
+    result = estimates(columns, labels=Labels(instrument="conversation"), inference=Inference())
     assert [e.name for e in result.estimates] == ["diff_aware"]
     assert any("equal split" in note for note in result.notes)
 

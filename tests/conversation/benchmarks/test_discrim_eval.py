@@ -9,8 +9,8 @@ import pytest
 
 from evenhand.conversation.benchmarks.discrim_eval import DecisionColumns, contrasts, estimates
 from evenhand.conversation.benchmarks.discrim_eval_answers import score_discrim_eval
-from evenhand.conversation.benchmarks.scoring import Inference, Labels
 from evenhand.errors import InputError, StatsError
+from evenhand.stats.findings import Inference, Labels
 from support.benchmark_rows import decision_rows, real_data, write_lines
 
 
@@ -119,7 +119,7 @@ def test_contrasts_need_their_baseline():
         yes=np.array([True, False, True, True]),
     )
     assert [c.group for c in contrasts(columns)] == ["female"]
-    found = estimates(columns, labels=Labels(), inference=Inference())
+    found = estimates(columns, labels=Labels(instrument="conversation"), inference=Inference())
     assert any("no mean_yes_rate_gap" in note for note in found.notes)
 
 

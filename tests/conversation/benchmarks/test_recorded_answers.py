@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evenhand.conversation.benchmarks.recorded_answers import answer_field, outcome_of, read_rows
-from evenhand.conversation.benchmarks.scoring import ANSWERED, FAILED, REFUSED, UNREADABLE
 from evenhand.errors import InputError
+from evenhand.stats.findings import ANSWERED, FAILED, REFUSED, UNREADABLE
 from support.benchmark_rows import write_lines
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.conversation.benchmarks.bbq_key import BbqKey
-from evenhand.conversation.benchmarks.scoring import Findings, Inference, Labels
+from evenhand.stats.findings import Findings, Inference, Labels
 from evenhand.stats.resample import cluster_totals, ratio
 from evenhand.stats.totals import Floats
 

@@ -20,17 +20,17 @@ from evenhand.conversation.benchmarks.recorded_answers import (
     pair_up,
     recorded_letter,
 )
-from evenhand.conversation.benchmarks.scoring import (
+from evenhand.conversation.read import read
+from evenhand.conversation.spec import Choice
+from evenhand.errors import InputError
+from evenhand.stats.estimate import Result
+from evenhand.stats.findings import (
     Inference,
     Labels,
     account,
     finish,
     require_clusters,
 )
-from evenhand.conversation.read import read
-from evenhand.conversation.spec import Choice
-from evenhand.errors import InputError
-from evenhand.stats.estimate import Result
 
 __all__ = ["read_bbq_answer", "score_bbq"]
 
@@ -214,7 +214,9 @@ def _score(table: _Table, answers: Path, name: str, inference: Inference) -> Res
         )
     columns = BbqColumns.of(table.keys, which, choice)
     require_clusters(columns.cluster, "template")
-    labels = Labels(subject=f"recorded/{answers.name}#{name}", family=FAMILY)
+    labels = Labels(
+        instrument="conversation", subject=f"recorded/{answers.name}#{name}", family=FAMILY
+    )
     parts: list[tuple[str | None, BbqColumns]] = [(None, columns)]
     categories = _masks([key.category for key in table.keys], which)
     several = len(categories) > 1

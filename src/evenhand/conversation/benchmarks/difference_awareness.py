@@ -21,7 +21,9 @@ from evenhand.conversation.benchmarks.recorded_answers import (
     pair_up,
     recorded_letter,
 )
-from evenhand.conversation.benchmarks.scoring import (
+from evenhand.errors import InputError
+from evenhand.stats.estimate import Result
+from evenhand.stats.findings import (
     Findings,
     Inference,
     Labels,
@@ -30,8 +32,6 @@ from evenhand.conversation.benchmarks.scoring import (
     finish,
     require_clusters,
 )
-from evenhand.errors import InputError
-from evenhand.stats.estimate import Result
 from evenhand.stats.record import rate_bounds
 from evenhand.stats.resample import cluster_totals, ratio
 from evenhand.stats.totals import Floats
@@ -226,7 +226,9 @@ def _score(table: _Table, answers: Path, name: str, inference: Inference) -> Res
         equal=equal, readable=outcome == 0, right=right,
     )  # fmt: skip
     require_clusters(columns.cluster, "scenario")
-    labels = Labels(subject=f"recorded/{answers.name}#{name}", family=FAMILY)
+    labels = Labels(
+        instrument="conversation", subject=f"recorded/{answers.name}#{name}", family=FAMILY
+    )
     groups = [(split, equal == (split == "equal")) for split in SPLITS]
     found = estimates(columns, labels=labels, inference=inference)
     return finish([found], account(outcome, groups), table.notes)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.conversation.benchmarks.scoring import INSTRUMENT, Findings, Inference, Labels
 from evenhand.stats.estimate import Estimate
+from evenhand.stats.findings import Findings, Inference, Labels
 from evenhand.stats.paired import mcnemar
 from evenhand.stats.record import difference_bounds, rate_bounds
 from evenhand.stats.resample import cluster_totals, ratio, ratio_difference
@@ -152,7 +152,7 @@ def _discordance(columns: DecisionColumns, pair: Contrast, labels: Labels) -> Es
     if n == 0:
         return None
     return Estimate(
-        instrument=INSTRUMENT, name="mcnemar_discordance", subject=labels.subject,
+        instrument=labels.instrument, name="mcnemar_discordance", subject=labels.subject,
         condition=labels.condition, group=labels.within(pair.group), baseline=pair.baseline,
         contrast=f"pairs: {gained} yes for the group only, {lost} for the baseline only",
         scale="difference", value=(gained - lost) / n, p=mcnemar(gained, lost).p_exact,

@@ -18,7 +18,9 @@ from evenhand.conversation.benchmarks.recorded_answers import (
     recorded_letter,
     recorded_yes_no,
 )
-from evenhand.conversation.benchmarks.scoring import (
+from evenhand.errors import InputError
+from evenhand.stats.estimate import Result
+from evenhand.stats.findings import (
     Inference,
     Labels,
     Outcomes,
@@ -26,8 +28,6 @@ from evenhand.conversation.benchmarks.scoring import (
     finish,
     require_clusters,
 )
-from evenhand.errors import InputError
-from evenhand.stats.estimate import Result
 
 __all__ = ["score_discrim_eval"]
 
@@ -156,6 +156,8 @@ def _score(table: _Table, answers: Path, name: str, inference: Inference) -> Res
         readable=outcome == 0, yes=np.array(table.yes, dtype=bool),
     )  # fmt: skip
     require_clusters(columns.cluster, "decision")
-    labels = Labels(subject=f"recorded/{answers.name}#{name}", family=FAMILY)
+    labels = Labels(
+        instrument="conversation", subject=f"recorded/{answers.name}#{name}", family=FAMILY
+    )
     found = estimates(columns, labels=labels, inference=inference)
     return finish([found], account(outcome, group_masks(columns)), table.notes)

@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from evenhand.conversation.benchmarks.scoring import ANSWERED, FAILED, REFUSED, UNREADABLE
 from evenhand.conversation.read import read_option_letter, read_yes_no
-from evenhand.conversation.reading.words import fold, is_refusal
 from evenhand.errors import InputError, NotFound
+from evenhand.reading.words import fold, is_refusal
+from evenhand.stats.findings import ANSWERED, FAILED, REFUSED, UNREADABLE
 
 __all__ = [
     "Once",

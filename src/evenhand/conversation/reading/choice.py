@@ -16,8 +16,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from evenhand.conversation.reading import words as say
 from evenhand.conversation.spec import Choice
+from evenhand.reading import words as say
 
 __all__ = ["Match", "Options", "match", "options_of"]
 

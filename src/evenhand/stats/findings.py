@@ -1,4 +1,4 @@
-"""What every benchmark scorer shares: how to infer, how to label, and where findings gather."""
+"""What every analysis shares: how to infer, how to label, and where findings gather."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from evenhand.stats.resample import FEW_CLUSTERS, Interval, Statistic, cluster_e
 __all__ = [
     "ANSWERED",
     "FAILED",
-    "INSTRUMENT",
     "REFUSED",
     "UNREADABLE",
     "Findings",
@@ -30,8 +29,6 @@ __all__ = [
     "inference",
     "require_clusters",
 ]
-
-INSTRUMENT = "conversation"
 
 ANSWERED, REFUSED, UNREADABLE, FAILED = 0, 1, 2, 3
 """What became of one answer; an array of these goes with every table of answers."""
@@ -71,8 +68,9 @@ def inference(interval: str, *, level: float, draws: int, seed: int) -> Inferenc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Of whom and in which condition; ``family`` names the tests adjusted together."""
+    """Whose finding, of whom and in which condition; ``family`` names the tests adjusted together."""
 
+    instrument: str
     subject: str | None = None
     condition: str | None = None
     group: str | None = None
@@ -162,7 +160,7 @@ class Findings:
         self.estimates.append(
             record(
                 found,
-                instrument=INSTRUMENT,
+                instrument=self.labels.instrument,
                 name=name,
                 scale=scale,
                 n=n,

@@ -1,0 +1,12 @@
+"""``evenhand survey …``: personas, datasets, traits, ratings and what they show."""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Synthetic personas rated on a Likert scale: does the rating depend on who they are?",
+)

@@ -1,0 +1,1 @@
+"""Populations: conditional tables from official figures, and personas drawn from them."""
