@@ -49,6 +49,8 @@ _RATES = (
     "inconstancy",
     "option_position_preference",
     "malformed_rate",
+    "rating_noise",
+    "leak_rate",
 )
 
 
@@ -95,6 +97,12 @@ class Profile:
     verbosity: int = 1
     latency_s: float = 0.0
     latency_sigma: float = 0.0
+    rating_base: float = 3.0
+    rating_spread: float = 0.6
+    rating_trait_spread: float = 0.2
+    rating_noise: float = 0.2
+    rating_shift: Mapping[str, float] = field(default_factory=dict)
+    leak_rate: float = 0.0
 
     def __post_init__(self) -> None:
         for key in (*_RATES, *_SIGNED):
@@ -106,6 +114,12 @@ class Profile:
             _check_shifts(self.name, word, shifts)
         _check_range(self.name, "latency_s", self.latency_s, 0.0, 3600.0)
         _check_range(self.name, "latency_sigma", self.latency_sigma, 0.0, 3.0)
+        _check_range(self.name, "rating_base", self.rating_base, 1.0, 5.0)
+        _check_range(self.name, "rating_spread", self.rating_spread, 0.0, 2.0)
+        _check_range(self.name, "rating_trait_spread", self.rating_trait_spread, 0.0, 2.0)
+        _check_mapping(self.name, "rating_shift", self.rating_shift, -4.0, 4.0)
+        for place in self.rating_shift:
+            _check_place(self.name, place)
         _check_range(self.name, "verbosity", self.verbosity, 0, 50)
         _check_words(self.name, "malformed_styles", self.malformed_styles, MALFORMED_STYLES)
         _check_words(self.name, "refusal_style", (self.refusal_style,), REFUSAL_STYLES)
@@ -145,11 +159,20 @@ def _check_range(name: str, key: str, value: Any, low: float, high: float) -> No
         )
 
 
-def _check_mapping(name: str, key: str, mapping: Any, low: float) -> None:
+def _check_mapping(name: str, key: str, mapping: Any, low: float, high: float = 1.0) -> None:
     if not isinstance(mapping, Mapping):
         raise InputError(f"must map words to numbers, not {mapping!r}", where=f"{name}: {key}")
     for word, value in mapping.items():
-        _check_range(name, f"{key}.{word}", value, low, 1.0)
+        _check_range(name, f"{key}.{word}", value, low, high)
+
+
+def _check_place(name: str, place: str) -> None:
+    attribute, _, level = place.partition(":")
+    if not attribute or not level:
+        raise InputError(
+            f"write ATTRIBUTE:LEVEL, for example gender:female, not {place!r}",
+            where=f"{name}: rating_shift",
+        )
 
 
 def _check_shifts(name: str, word: str, shifts: Any) -> None:
@@ -195,6 +218,11 @@ PROFILES: Mapping[str, Profile] = {
             "Refuses more often when the question is about some groups.",
             refusal_rate={"*": 0.02, "women": 0.25, "F": 0.25, "older people": 0.15, "old": 0.15},
         ),
+        Profile(
+            "partial",
+            "Rates some people more favourably than others.",
+            rating_shift={"gender:female": 0.2, "religion:muslim": -0.4, "age_bin:65+": -0.2},
+        ),
         Profile("messy", "Often replies out of form.", malformed_rate=0.4),
         Profile("slow", "Neutral, and takes 100 ms.", latency_s=0.1),
         Profile(
@@ -212,13 +240,15 @@ PROFILES: Mapping[str, Profile] = {
             refusal_rate={"*": 0.01, "women": 0.04},
             malformed_rate=0.04,
             verbosity=2,
+            rating_shift={"gender:female": 0.15, "religion:muslim": -0.3},
+            leak_rate=0.05,
         ),
     )
 }
 """The shipped profiles by name; ``docs/reference/simulated-respondents.md`` shows them."""
 
 _KEYS = tuple(each.name for each in fields(Profile) if each.name not in ("name", "about"))
-_NESTED = ("favour", "deference", "refusal_rate", "identity_shift")
+_NESTED = ("favour", "deference", "refusal_rate", "identity_shift", "rating_shift")
 
 
 def profile(name: str) -> Profile:
@@ -242,7 +272,8 @@ def profile(name: str) -> Profile:
     if not query:
         return found
     changes: dict[str, Any] = {}
-    for key, text in parse_qsl(query, keep_blank_values=True):
+    # A plus is a plus here ("65+"), not a space.
+    for key, text in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
         _put(changes, found, key, text)
     return replace(found, name=name, **changes)
 

@@ -21,6 +21,12 @@ import orjson
 from evenhand.models.chat import Answer, Refusal, Reply, Request, Token, Usage
 from evenhand.models.planting import Facts, Traits, shares_of
 from evenhand.models.profiles import Profile, profile
+from evenhand.models.simulated_ratings import (
+    portrait_text,
+    rating_shares,
+    rating_text,
+    rating_tokens,
+)
 
 __all__ = ["SimulatedModel", "draws"]
 
@@ -128,7 +134,12 @@ class SimulatedModel:
         if facts is not None and self._refuses(facts, luck):
             return self._refusal(luck, prompt_tokens)
         logprobs: tuple[Token, ...] = ()
-        if facts is None or not facts.get("options") or _role(facts) in _SILENT:
+        if facts is not None and "rating" in facts:
+            text, logprobs = self._rated(request, facts["rating"], luck)
+        elif facts is not None and "persona" in facts:
+            asked = tuple((request.schema or {}).get("properties", ("biography",)))
+            text = portrait_text(self.profile, facts["persona"], luck[_FREE:], asked)
+        elif facts is None or not facts.get("options") or _role(facts) in _SILENT:
             text = _unprompted(request, luck, statement=facts is not None)
         else:
             text, logprobs = self._chosen(request, facts, luck)
@@ -138,8 +149,9 @@ class SimulatedModel:
         rates = self._traits.refusals
         if not rates:
             return False
-        group = str(facts.get("group") or "").casefold()
-        return luck[_REFUSE] < rates.get(group, rates.get("*", 0.0))
+        groups = facts.get("groups") or (facts.get("group") or "",)
+        named = [rates[g] for group in groups if (g := str(group).casefold()) in rates]
+        return luck[_REFUSE] < max(named, default=rates.get("*", 0.0))
 
     def _refusal(self, luck: Draws, prompt_tokens: int) -> Reply:
         text = _REFUSALS[int(luck[_WORDS] * len(_REFUSALS))]
@@ -161,6 +173,19 @@ class SimulatedModel:
         text = _form(words[chosen], self._rationale(luck), facts)
         if request.top_logprobs:
             return text, _tokens(text, words, shares, chosen, request.top_logprobs)
+        return text, ()
+
+    def _rated(self, request: Request, facts: Facts, luck: Draws) -> tuple[str, tuple[Token, ...]]:
+        shares = rating_shares(self.profile, facts, seed=self.seed)
+        rating = _pick(shares, luck[_CHOICE]) + 1
+        rationale = self._rationale(luck)
+        if luck[_MALFORM] < self.profile.malformed_rate:
+            styles = self.profile.malformed_styles
+            style = styles[int(luck[_MALFORM_STYLE] * len(styles))]
+            return rating_text(request, rating, rationale, style), ()
+        text = rating_text(request, rating, rationale)
+        if request.top_logprobs:
+            return text, rating_tokens(text, rating, shares, request.top_logprobs)
         return text, ()
 
     def _rationale(self, luck: Draws) -> str:
