@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from evenhand.errors import Conflict
-from evenhand.store.migrations import m001_initial
+from evenhand.store.migrations import m001_initial, m002_survey
 from evenhand.store.tables import migrations as records
 
 __all__ = ["MIGRATIONS", "Migration", "migrate"]
@@ -23,7 +23,10 @@ class Migration(NamedTuple):
 
 
 # Add at the end; never edit, reorder or remove.
-MIGRATIONS: tuple[Migration, ...] = (Migration("m001_initial", m001_initial.apply),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("m001_initial", m001_initial.apply),
+    Migration("m002_survey", m002_survey.apply),
+)
 
 
 def migrate(connection: sa.Connection, known: Sequence[Migration] = MIGRATIONS) -> list[str]:
