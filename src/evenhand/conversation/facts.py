@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import fields
 
 from evenhand.conversation.analyse import Analysed
 from evenhand.conversation.answers import speaker_words
@@ -13,6 +13,7 @@ from evenhand.conversation.run import Planned, work_of
 from evenhand.report.blocks import Report
 from evenhand.report.charts import RoundRow
 from evenhand.report.flips import Transition
+from evenhand.report.provenance import provenance
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import RunRow
 
@@ -36,34 +37,18 @@ def run_facts(ledger: Ledger, run_ids: Sequence[str], analysed: Analysed) -> Run
     """What was run, with what; of several runs the counts are summed and the rest is listed."""
     rows = [ledger.run(run_id) for run_id in run_ids]
     plans = [work_of(ledger, row.id) for row in rows]
-    counts: dict[str, int] = {}
-    for row in rows:
-        for status, number in ledger.counts(row.id).items():
-            counts[status] = counts.get(status, 0) + number
-    models = {d.address for plan in plans for d in plan.models.values()}
-    first = rows[0]
+    base = provenance(
+        ledger,
+        run_ids,
+        models=(d.address for plan in plans for d in plan.models.values()),
+        conditions=analysed.words,
+        commands=_commands(rows),
+    )
     return RunFacts(
-        run=", ".join(row.id for row in rows),
-        models=tuple(sorted(models)),
-        version=first.version,
-        seed=first.seed,
-        name=", ".join(dict.fromkeys(row.name for row in rows)),
-        config=", ".join(dict.fromkeys(row.source for row in rows)),
-        config_hash=", ".join(dict.fromkeys(row.config_hash for row in rows)),
-        plan_hash=", ".join(dict.fromkeys(row.plan_hash for row in rows)),
-        template=", ".join(dict.fromkeys(row.template for row in rows)),
-        started=_time(first.started_at),
-        finished=_time(rows[-1].finished_at),
-        units=counts,
+        **{shared.name: getattr(base, shared.name) for shared in fields(base)},
         questions=tuple(_questions(plans)),
         agents=tuple(dict.fromkeys(_agents(plans))),
-        conditions=analysed.words,
-        commands=tuple(_commands(rows)),
     )
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else ""
 
 
 def _questions(plans: Sequence[Planned]) -> Iterator[tuple[str, int]]:
