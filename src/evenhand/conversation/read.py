@@ -20,12 +20,14 @@ from evenhand.conversation.spec import Choice, Reading
 from evenhand.reading import words as say
 from evenhand.reading.json_text import (
     ANSWER_KEYS,
-    RATIONALE_KEYS,
     WEAK_KEYS,
     AnswerObject,
     answer_objects,
     key_of,
+    rationale_of,
+    text_of,
 )
+from evenhand.reading.thinking import after_thinking
 
 __all__ = ["MAX_CHARS", "PARSER_VERSION", "read", "read_option_letter", "read_yes_no"]
 
@@ -78,7 +80,7 @@ def read(
         quick = _quick(text, choices)
         if quick is not None:
             return quick
-    body, finished = _after_thinking(say.clean(text))
+    body, finished = after_thinking(say.clean(text))
     if not finished:
         return Reading("unreadable", rule="unfinished_thinking")
     if len(body) > MAX_CHARS:
@@ -107,48 +109,15 @@ def _quick(text: str, choices: Sequence[Choice]) -> Reading | None:
         if choice.text == answer:
             rationale = fields.get("rationale", "")
             if type(rationale) is not str:
-                rationale = _as_text(rationale)
+                rationale = text_of(rationale)
             return Reading("choice", choice.id, "exact", say.clean(rationale))
     return None
-
-
-_THINKING = re.compile(r"</?(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
-
-
-def _after_thinking(text: str) -> tuple[str, bool]:
-    """The reply behind its thinking, and whether that thinking came to an end."""
-    last: re.Match[str] | None = None
-    for tag in _THINKING.finditer(text):
-        last = tag
-    if last is None:
-        return text.strip(), True
-    if not last.group().startswith("</"):
-        return "", False
-    return text[last.end() :].strip(), True
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return say.clean(value)
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return say.clean("\n".join(value))
-    return say.clean(json.dumps(value, ensure_ascii=False))
-
-
-def _rationale(fields: Mapping[str, Any]) -> str:
-    named = {key_of(key): value for key, value in fields.items()}
-    for key in RATIONALE_KEYS:
-        if named.get(key):
-            return _as_text(named[key])
-    return ""
 
 
 def _statement(body: str) -> Reading:
     """A role that does not answer: its words, out of their JSON where they stand in one."""
     objects = answer_objects(body)
-    said = _rationale(objects[0].fields) if objects else ""
+    said = rationale_of(objects[0].fields) if objects else ""
     if len(said) < 2 and objects:
         longest = [v for v in objects[0].fields.values() if isinstance(v, str)]
         said = max(longest, key=len, default="")
@@ -201,7 +170,7 @@ class _Reader:
         told = [pair for pair in speaking if pair[1].rule != "empty"] or list(speaking)
         outcomes = {(m.kind, m.choice) for _, m in told}
         source, found = told[-1]
-        rationale = _rationale(source.fields)
+        rationale = rationale_of(source.fields)
         if len(outcomes) > 1:
             return Reading("unreadable", rule="two_answers", rationale=rationale)
         if found.rule == "empty" and say.is_refusal(say.fold(rationale)):
@@ -209,7 +178,7 @@ class _Reader:
         return Reading(found.kind, found.choice, found.rule, rationale)
 
     def _without_answer(self, found: AnswerObject, body: str) -> Reading:
-        rationale = _rationale(found.fields)
+        rationale = rationale_of(found.fields)
         keys = {key_of(key): value for key, value in found.fields.items()}
         refused = any(keys.get(key) for key in _UNKNOWN_KEYS_REFUSE)
         if refused or say.is_refusal(say.fold(rationale)):
