@@ -8,7 +8,7 @@ that nothing is counted twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from evenhand.survey.population.spec import Population
 from evenhand.survey.results import ConditionFacts
 from evenhand.survey.spec import POINTS, Trait
 
-__all__ = ["Cells", "PairedPeople", "Ratings", "nearest_point"]
+__all__ = ["Cells", "PairedPeople", "Ratings", "nearest_point", "with_counts"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -142,3 +142,20 @@ def nearest_point(value: Floats) -> Ints:
     """
     points: Ints = np.floor(value + 0.5).astype(np.int64)
     return points
+
+
+def with_counts(ratings: Ratings) -> Ratings:
+    """The same ratings, their facts counting the personas, pairs and dual pairs that were answered."""
+    answered = ratings.outcome == ANSWERED
+    rated = np.zeros(len(ratings.people), dtype=bool)
+    rated[ratings.person[answered]] = True
+    place = ratings.person[answered].astype(np.int64) * len(ratings.traits)
+    place += ratings.trait[answered]
+    pairs = ratings.pairs
+    facts = replace(
+        ratings.facts,
+        n_personas=int(rated.sum()),
+        n_pairs=int((rated[pairs.source] & rated[pairs.variant]).sum()),
+        n_dual=len(place) - len(np.unique(place)),
+    )
+    return replace(ratings, facts=facts)

@@ -37,8 +37,8 @@ class About:
     ``attribute`` and ``level`` are codes; of a counterfactual pair ``level`` is the level changed
     to and ``from_level`` the one changed from. ``category`` or ``trait`` (an id) is set where the
     row is about a part of the traits; both None means all traits with a valence. ``verdict`` is
-    what the interval says of the margin (``differs``, ``equivalent``, ``undecided``), of
-    differences only.
+    what the interval alone, not corrected for other tests, says of the margin (``differs``,
+    ``equivalent``, ``undecided``), of differences only.
     """
 
     part: Part
