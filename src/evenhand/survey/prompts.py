@@ -270,7 +270,7 @@ def one_line(text: str) -> str:
     return _POSING.sub(lambda found: "‹" if found[0] == "<" else "(", text)
 
 
-def _fill(text: str, **values: str) -> str:
+def _fill(text: str, /, **values: str) -> str:
     """Each ``{name}`` replaced by its value, in one pass: what a value holds is not looked at."""
     return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
 
