@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from evenhand.cli import survey_build
+
 __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Synthetic personas rated on a Likert scale: does the rating depend on who they are?",
 )
+
+survey_build.register(app)

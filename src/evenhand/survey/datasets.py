@@ -263,6 +263,7 @@ class Datasets:
         links: Links | None = None,
         people: Mapping[str, Codes] | None = None,
         variants: NewVariants | None = None,
+        more_counts: Mapping[str, Any] | None = None,
     ) -> DatasetRow:
         """Keep a dataset of personas that are there, of new ones, or of both.
 
@@ -275,6 +276,7 @@ class Datasets:
             people: new personas with the role ``source``, one array (m,) per attribute; they get
                 ascending ids in this order.
             variants: new personas with the role ``variant``, and what each was made from.
+            more_counts: what else to keep among the dataset's ``counts``.
 
         Raises:
             InputError: nobody is in it, a persona twice, or the kind or name is no good.
@@ -314,6 +316,7 @@ class Datasets:
             counts: dict[str, Any] = {"roles": dict(sorted(by_role.items())), "axes": tally.told()}
             if changed:
                 counts["changed"] = dict(sorted(changed.items()))
+            counts |= more_counts or {}
             entry.finish(connection, n, counts)
             return row_of(connection, entry.id)
 
