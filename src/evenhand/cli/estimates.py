@@ -12,7 +12,7 @@ from evenhand.cli import options
 if TYPE_CHECKING:
     from evenhand.stats.estimate import Estimate, Result
 
-__all__ = ["Draws", "IntervalKind", "Level", "Seed", "show"]
+__all__ = ["Draws", "IntervalKind", "Level", "Seed", "accounting_lines", "aligned", "show"]
 
 IntervalKind = Annotated[
     str,
@@ -50,7 +50,7 @@ def _lines(result: Result, words: Mapping[str, str]) -> Iterator[str]:
         yield f"{who}: {result.estimates[0].method}; Δ is a difference"
         yield ""
         rows = [HEAD, *(_row(e) for e in result.estimates)]
-        head, *lines = _aligned(rows)
+        head, *lines = aligned(rows)
         yield head
         place: tuple[str | None, ...] = ("nothing yet",)
         for estimate, line in zip(result.estimates, lines, strict=True):
@@ -60,10 +60,10 @@ def _lines(result: Result, words: Mapping[str, str]) -> Iterator[str]:
                 place = here
             yield line
     yield ""
-    yield from _accounting(result)
+    yield from accounting_lines(result)
 
 
-def _accounting(result: Result) -> Iterator[str]:
+def accounting_lines(result: Result) -> Iterator[str]:
     """What became of everything asked; groups of which nothing is missing are only counted."""
     shown = [r for r in result.accounting if r.group is None or r.answered < r.asked]
     header = ("", "asked", "answered", "refused", "unreadable", "failed")
@@ -74,7 +74,7 @@ def _accounting(result: Result) -> Iterator[str]:
         )
         for r in shown
     ]
-    yield from _aligned([header, *counts])
+    yield from aligned([header, *counts])
     whole = len(result.accounting) - len(shown)
     if whole:
         yield f"and {whole} groups with every answer there"
@@ -120,7 +120,8 @@ def _headings(
         yield f" {e.group or 'all'}"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Columns of equal width, the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evenhand.cli import survey_build
+from evenhand.cli import survey_analyse, survey_build, survey_run
 
 __all__ = ["app"]
 
@@ -14,3 +14,5 @@ app = typer.Typer(
 )
 
 survey_build.register(app)
+survey_run.register(app)
+survey_analyse.register(app)

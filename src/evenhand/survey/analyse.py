@@ -18,6 +18,7 @@ from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Accounting
 from evenhand.stats.findings import Inference, finish
 from evenhand.survey.axes import Axis, axes_of, baselines_of
+from evenhand.survey.contrasts import intensity_rows
 from evenhand.survey.distributions import distributions
 from evenhand.survey.levels import axis_means, difference_rows, level_rows, small_groups, whole
 from evenhand.survey.missing import accounting, answers_by_person, missing_rows
@@ -35,11 +36,14 @@ from evenhand.survey.results import (
 )
 from evenhand.survey.rows import Rows, listed
 
-__all__ = ["Choices", "Test", "analyse", "analyse_runs", "speaks_of"]
+__all__ = ["Choices", "Test", "analyse", "analyse_runs", "choices_of", "speaks_of"]
 
 Bools = NDArray[np.bool_]
 
 Test = Literal["t", "permutation"]
+
+WEIGHTED = ("gender", "age_bin", "education", "migration_status")
+"""What ``--weights population`` weights by: few levels each, so that no weight is huge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,40 @@ class Choices:
     weights: tuple[str, ...] = ()
     test: Test = "t"
     inference: Inference = field(default_factory=Inference)
+
+
+def choices_of(
+    *,
+    axes: str | None = None,
+    baselines: Sequence[str] = (),
+    margin: float = 0.1,
+    weights: str | None = None,
+    test: str = "t",
+    inference: Inference | None = None,
+) -> Choices:
+    """Check what the command line was given.
+
+    Raises:
+        InputError: a margin that is not above 0, or an unknown test.
+
+    Example:
+        >>> choices_of(axes="gender, religion").axes
+        ('gender', 'religion')
+    """
+    kinds: dict[str, Test] = {"t": "t", "permutation": "permutation"}
+    if test not in kinds:
+        raise InputError(f"{test!r} is none of {', '.join(kinds)}", where="--test")
+    if not margin > 0:
+        raise InputError(f"{margin} is no margin; give rating points above 0", where="--margin")
+    usual = WEIGHTED if weights == "population" else _names(weights)
+    return Choices(
+        axes=_names(axes) or None, baselines=tuple(baselines), margin=margin, weights=usual,
+        test=kinds[test], inference=inference or Inference(),
+    )  # fmt: skip
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def analyse_runs(
@@ -83,7 +121,7 @@ def analyse(runs: Sequence[Ratings], *, choices: Choices | None = None) -> Analy
         InputError: nothing to analyse, labels that are alike, or a choice that does not fit.
     """
     chosen = choices or Choices()
-    _check(runs, chosen)
+    _check(runs)
     parts = [_Condition(ratings, chosen) for ratings in runs]
     for part in parts:
         part.estimate()
@@ -106,18 +144,12 @@ def analyse(runs: Sequence[Ratings], *, choices: Choices | None = None) -> Analy
     )
 
 
-def _check(runs: Sequence[Ratings], chosen: Choices) -> None:
+def _check(runs: Sequence[Ratings]) -> None:
     if not runs:
         raise InputError("there is no run to analyse")
     labels = [ratings.facts.label for ratings in runs]
     if len(set(labels)) < len(labels):
         raise InputError(f"two runs have the same label: {', '.join(map(str, labels))}")
-    if not chosen.margin > 0:
-        raise InputError(
-            f"{chosen.margin} is no margin; give rating points above 0", where="--margin"
-        )
-    if chosen.test not in ("t", "permutation"):
-        raise InputError(f"{chosen.test!r} is none of t, permutation", where="--test")
 
 
 class _Condition:
@@ -155,14 +187,16 @@ class _Condition:
         self.distributions = list(distributions(self.ratings, self.axes))
 
     def _groups(self) -> None:
-        few = []
-        for axis, reference in zip(self.axes, self.references, strict=True):
-            if not len(axis):
-                continue
-            found = axis_means(axis, self.sums, reference=reference)
-            few += small_groups(axis, found)
-            level_rows(self.rows, found)
-            difference_rows(self.rows, found)
+        found = [
+            axis_means(axis, self.sums, reference=reference)
+            for axis, reference in zip(self.axes, self.references, strict=True)
+            if len(axis)
+        ]
+        for means in found:
+            level_rows(self.rows, means)
+            difference_rows(self.rows, means)
+        intensity_rows(self.rows, found)
+        few = [name for means in found for name in small_groups(means)]
         if few:
             self.rows.note(
                 f"{len(few)} groups of fewer than 2 rated personas have no estimate: {listed(few)}"

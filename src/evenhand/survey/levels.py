@@ -149,9 +149,9 @@ def difference_rows(rows: Rows, found: AxisMeans) -> GroupDifferences:
     return compared
 
 
-def small_groups(axis: Axis, found: AxisMeans) -> list[str]:
+def small_groups(found: AxisMeans) -> list[str]:
     """Groups with fewer than 2 personas who were rated at all: they get no estimate."""
-    few = found.means.n_clusters[:, 0] < 2
+    axis, few = found.axis, found.means.n_clusters[:, 0] < 2
     return [
         named(axis.name, level.code) for level, one in zip(axis.levels, few, strict=True) if one
     ]
