@@ -23,7 +23,10 @@ from evenhand.cli.running import (
 __all__ = ["register"]
 
 # What each instrument offers, "module:function", imported when it is asked for.
-RESUME = {"conversation": "evenhand.conversation.run:resume"}
+RESUME = {
+    "conversation": "evenhand.conversation.run:resume",
+    "survey": "evenhand.survey.run:resume",
+}
 BROWSE = {"conversation": "evenhand.conversation.transcripts:browse"}
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a unique beginning.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from evenhand.cli import survey_analyse, survey_build, survey_run
+from evenhand.cli import survey_analyse, survey_build, survey_run, survey_traits
 
 __all__ = ["app"]
 
@@ -16,3 +16,4 @@ app = typer.Typer(
 survey_build.register(app)
 survey_run.register(app)
 survey_analyse.register(app)
+survey_traits.register(app)

@@ -1,0 +1,261 @@
+"""Starting and resuming runs of ratings and of enrichment, and telling beforehand what one takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from evenhand.models.chat import Request
+from evenhand.models.registry import Subject
+from evenhand.runs.budget import Budget
+from evenhand.runs.engine import StopSignal
+from evenhand.runs.ledger import Ledger
+from evenhand.runs.progress import Meter
+from evenhand.runs.session import Ended, conduct
+from evenhand.runs.snapshot import sha256
+from evenhand.runs.work import Unit
+from evenhand.settings import Settings
+from evenhand.survey.enrich_plan import EnrichWork
+from evenhand.survey.plan import CONDITION, INSTRUMENT
+from evenhand.survey.prepare import (
+    AskedWith,
+    EnrichSpec,
+    Planned,
+    prepare_enrichment,
+    prepare_ratings,
+    work_of,
+)
+from evenhand.survey.spec import AskSpec, Trait
+from evenhand.survey.subject import address, subjects
+
+__all__ = [
+    "Expected",
+    "Left",
+    "create",
+    "expect",
+    "left",
+    "requests_of",
+    "resume",
+    "start",
+    "start_enrichment",
+    "start_ratings",
+    "work_of",
+]
+
+# The usual rule of thumb; an estimate needs no tokenizer.
+CHARACTERS_PER_TOKEN = 4
+# So many keys of what is left are told.
+FIRST_SHOWN = 5
+
+Display = Callable[[Meter], AbstractContextManager[object]]
+
+
+def start_ratings(
+    settings: Settings,
+    spec: AskSpec,
+    *,
+    subject: Subject | str,
+    traits: Sequence[Trait] | None = None,
+    seed: int = 0,
+    asked: AskedWith | None = None,
+    budget: Budget | None = None,
+    stop: StopSignal | None = None,
+    display: Display | None = None,
+    on_created: Callable[[str], None] = lambda run_id: None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Ended:
+    """Ask a dataset from the beginning; the first arguments are those of ``prepare_ratings``.
+
+    ``on_created`` is told the run's id before anything is asked, ``on_note`` each line that a
+    person should read.
+    """
+    planned = prepare_ratings(
+        settings, spec, subject=subject, traits=traits, seed=seed, asked=asked
+    )
+    return start(
+        settings, planned, budget=budget, stop=stop, display=display, on_created=on_created,
+        on_note=on_note,
+    )  # fmt: skip
+
+
+def start_enrichment(
+    settings: Settings,
+    spec: EnrichSpec,
+    *,
+    subject: Subject | str,
+    seed: int = 0,
+    asked: AskedWith | None = None,
+    budget: Budget | None = None,
+    stop: StopSignal | None = None,
+    display: Display | None = None,
+    on_created: Callable[[str], None] = lambda run_id: None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Ended:
+    """Give a dataset texts, from the beginning; arguments as for ``start_ratings``."""
+    planned = prepare_enrichment(settings, spec, subject=subject, seed=seed, asked=asked)
+    return start(
+        settings, planned, budget=budget, stop=stop, display=display, on_created=on_created,
+        on_note=on_note,
+    )  # fmt: skip
+
+
+def start(
+    settings: Settings,
+    planned: Planned,
+    *,
+    budget: Budget | None = None,
+    stop: StopSignal | None = None,
+    display: Display | None = None,
+    on_created: Callable[[str], None] = lambda run_id: None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Ended:
+    """Start what was prepared."""
+    for note in planned.notes:
+        on_note(f"note: {note}")
+    with Ledger(settings) as ledger:
+        run_id = create(ledger, planned)
+        on_created(run_id)
+        return _conduct(ledger, run_id, planned, budget=budget, stop=stop, display=display)
+
+
+def resume(
+    run_id: str,
+    settings: Settings,
+    *,
+    redo_failed: bool = False,
+    budget: Budget | None = None,
+    stop: StopSignal | None = None,
+    display: Display | None = None,
+) -> Ended:
+    """Go on with a run of ratings or of enrichment; with ``redo_failed`` also what had failed.
+
+    Raises:
+        InputError: the dataset, the template or the texts have changed since the run began.
+    """
+    with Ledger(settings) as ledger:
+        row = ledger.run(run_id)
+        planned = work_of(ledger, row.id)
+        return _conduct(
+            ledger, row.id, planned, budget=budget, stop=stop, display=display,
+            redo_failed=redo_failed,
+        )  # fmt: skip
+
+
+def create(ledger: Ledger, planned: Planned) -> str:
+    """Enter a planned run in the ledger and return its id."""
+    work = planned.work
+    described = {
+        "address": address(planned.subject),
+        "options": dict(planned.subject.options),
+        "decoding": planned.stored["decoding"],
+    }
+    return ledger.create(
+        instrument=INSTRUMENT,
+        name=planned.name,
+        config=planned.stored,
+        config_hash=sha256(planned.stored),
+        plan_hash=work.plan_hash,
+        n_planned=len(work),
+        seed=work.seed,
+        template=work.template,
+        models={work.model: described},
+        conditions={CONDITION: {}},
+        source=f"dataset {planned.stored['members']['name']}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a run still has to do; ``first`` are the first few keys of that."""
+
+    planned: int
+    done: int
+    first: tuple[str, ...]
+
+
+def left(run_id: str, settings: Settings, *, redo_failed: bool = False) -> Left:
+    """What resuming a run would do; asks nothing."""
+    with Ledger(settings) as ledger:
+        planned = work_of(ledger, run_id)
+        done = ledger.done(run_id, redo_failed=redo_failed)
+    first: list[str] = []
+    at = done.find(0)
+    while at >= 0 and len(first) < FIRST_SHOWN:
+        first.append(planned.work.unit(at).key)
+        at = done.find(0, at + 1)
+    return Left(len(done), done.count(1), tuple(first))
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a run would take, before it is run; tokens are estimated from a sample of its units."""
+
+    units: int
+    requests: int
+    prompt_tokens: int
+    people: int
+
+
+def expect(planned: Planned, *, sample: int = 200) -> Expected:
+    """Requests (exact but for re-asks, and texts that variants need of their own) and prompt
+    tokens (four characters each)."""
+    work = planned.work
+    n = len(work)
+    places = sorted({i * n // sample for i in range(sample)}) if n > sample else range(n)
+    sizes = [
+        sum(len(message.text) for message in work.request(work.unit(place)).messages)
+        for place in places
+    ]
+    mean = sum(sizes) / max(1, len(sizes))
+    return Expected(n, n, round(n * mean / CHARACTERS_PER_TOKEN), len(work.roster))
+
+
+def requests_of(planned: Planned) -> Iterator[dict[str, Any]]:
+    """Every request of a run, for asking elsewhere: its key, its messages, the reply's schema.
+
+    Of an enrichment ``agent`` is the persona's id; of a variant's texts only those are taken that
+    it cannot share with its source.
+    """
+    work = planned.work
+    for ordinal in range(len(work)):
+        unit = work.unit(ordinal)
+        if isinstance(work, EnrichWork):
+            for persona, request in work.requests(unit):
+                yield _asked_elsewhere(unit, request, agent=persona)
+        else:
+            yield _asked_elsewhere(unit, work.request(unit))
+
+
+def _asked_elsewhere(unit: Unit, request: Request, **more: str) -> dict[str, Any]:
+    return {
+        "key": unit.key,
+        **more,
+        "messages": [{"role": m.role, "content": m.text} for m in request.messages],
+        "schema": request.schema,
+    }
+
+
+def _conduct(
+    ledger: Ledger,
+    run_id: str,
+    planned: Planned,
+    *,
+    budget: Budget | None,
+    stop: StopSignal | None,
+    display: Display | None,
+    redo_failed: bool = False,
+) -> Ended:
+    if budget is not None:
+        budget.check_prices([address(planned.subject)])
+    return conduct(
+        planned.work,
+        ledger,
+        run_id,
+        subjects(planned.subject, ledger.settings.run_folder(run_id)),
+        budget=budget,
+        redo_failed=redo_failed,
+        stop=stop,
+        display=display,
+    )
