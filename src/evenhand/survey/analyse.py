@@ -26,6 +26,7 @@ from evenhand.survey.order import dual_pairs, order_rows, order_table, use_rows
 from evenhand.survey.outcomes import PersonaSums, persona_sums
 from evenhand.survey.pairs import pair_rows, pair_shifts, shifts_of
 from evenhand.survey.ratings import Cells, Ratings
+from evenhand.survey.reliability import alpha_rows
 from evenhand.survey.results import (
     Analysed,
     AxisFacts,
@@ -35,10 +36,12 @@ from evenhand.survey.results import (
     PairShifts,
 )
 from evenhand.survey.rows import Rows, listed
+from evenhand.survey.weighting import weigh
 
 __all__ = ["Choices", "Test", "analyse", "analyse_runs", "choices_of", "speaks_of"]
 
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 Test = Literal["t", "permutation"]
 
@@ -164,6 +167,7 @@ class _Condition:
         self.sums: PersonaSums = persona_sums(self.cells, ratings.traits)
         self.answers = answers_by_person(ratings)
         self.inside: Bools = ratings.in_groups & (self.answers.sum(axis=1) > 0)
+        self.weight = self._weight()
         self.axes = axes_of(ratings.population, ratings.people, self.inside, chosen.axes)
         self.everybody = whole(self.inside)
         baselines = baselines_of(ratings.population, chosen.baselines)
@@ -176,19 +180,20 @@ class _Condition:
 
     def estimate(self) -> None:
         """Everything, in the order in which it is read."""
-        level_rows(self.rows, axis_means(self.everybody, self.sums))
+        level_rows(self.rows, axis_means(self.everybody, self.sums, weight=self.weight))
         self._groups()
         self._pairs()
         self._order()
         missing_rows(self.rows, self.answers, self.everybody, self.axes, self.references)
         use_rows(self.rows, self.ratings)
+        alpha_rows(self.rows, self.ratings, self.cells, self.inside)
         label = self.ratings.facts.label
         self.accounting = list(accounting(self.answers, self.axes, label))
         self.distributions = list(distributions(self.ratings, self.axes))
 
     def _groups(self) -> None:
         found = [
-            axis_means(axis, self.sums, reference=reference)
+            axis_means(axis, self.sums, reference=reference, weight=self.weight)
             for axis, reference in zip(self.axes, self.references, strict=True)
             if len(axis)
         ]
@@ -201,6 +206,16 @@ class _Condition:
             self.rows.note(
                 f"{len(few)} groups of fewer than 2 rated personas have no estimate: {listed(few)}"
             )
+
+    def _weight(self) -> Floats | None:
+        """Everyone's weight, None without weights; who has no place in the population leaves."""
+        if not self.chosen.weights:
+            return None
+        found = weigh(self.ratings, self.inside, self.chosen.weights)
+        for note in found.notes:
+            self.rows.note(note)
+        self.inside = self.inside & (found.weight > 0)
+        return np.where(found.weight > 0, found.weight, 1.0)
 
     def _pairs(self) -> None:
         shifts = shifts_of(self.ratings, self.cells, [axis.name for axis in self.axes])

@@ -18,6 +18,8 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MIDDLE = (POINTS + 1) / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -75,13 +77,15 @@ class PersonaSums:
         return mean
 
 
-def persona_sums(cells: Cells, traits: Sequence[Trait]) -> PersonaSums:
+def persona_sums(cells: Cells, traits: Sequence[Trait], *, middle: float = MIDDLE) -> PersonaSums:
     """All outcomes of a persona by trait table: the whole first, categories, then traits.
 
     A trait without a valence stands by itself and in no pooled outcome.
+
+    Args:
+        middle: what a bad trait is turned about: 3 for ratings, 0 for differences of ratings.
     """
     side = np.array([t.valence if t.valence in (1, -1) else 0 for t in traits], dtype=np.float64)
-    middle = (POINTS + 1) / 2
     there = ~np.isnan(cells.value)
     own = np.where(there, cells.value, 0.0)
     good = np.where(there, middle + side * (own - middle), 0.0)
