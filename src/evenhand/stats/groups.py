@@ -7,17 +7,27 @@ determine (a group of one cluster has no standard error) is NaN in the arrays, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from evenhand.errors import InputError
+from evenhand.stats.bootstrap import bootstrap_interval, cluster_draws
 from evenhand.stats.group_table import GroupTable, Ints
 from evenhand.stats.totals import Floats
 
-__all__ = ["GroupDifferences", "GroupMeans", "compare_groups", "group_means"]
+__all__ = [
+    "GroupDifferences",
+    "GroupMeans",
+    "bootstrap_differences",
+    "compare_groups",
+    "group_means",
+    "permutation_differences",
+]
 
 _POWER = 0.8
 # Deviations below this share of a mean are rounding, not disagreement.
@@ -161,6 +171,120 @@ def compare_groups(
     return _student(value, se, df, reference, level=level, baseline=baseline)
 
 
+def permutation_differences(
+    sums: ArrayLike,
+    counts: ArrayLike,
+    group: ArrayLike,
+    *,
+    n_groups: int,
+    baseline: int | None = None,
+    weight: ArrayLike | None = None,
+    draws: int = 1999,
+    seed: int = 0,
+) -> Floats:
+    """Two-sided p of the differences of ``compare_groups``, by shuffling who is in which group.
+
+    Whole clusters change places. Differences are divided by their standard error in every draw
+    (studentised), so that the test is exact when all groups share one distribution and still
+    holds, with many clusters, when only their means agree (Janssen 1997; Chung and Romano 2013).
+
+    Args:
+        sums, counts, group, n_groups, weight: as for ``group_means``.
+        baseline: a group's code, or None for the mean of the group means.
+        draws: shuffles, at least 100; p = (b + 1) / (draws + 1) (Phipson and Smyth 2010).
+
+    Returns:
+        p, shape (k, M) or (k,); NaN where ``compare_groups`` has NaN.
+
+    Raises:
+        InputError: as for ``group_means``, or too few draws.
+
+    Example:
+        >>> permutation_differences([1, 2, 1, 2, 5, 4, 5, 4], [1] * 8, [0, 0, 0, 0, 1, 1, 1, 1],
+        ...                         n_groups=2, draws=9999).round(2)       # 2 of C(8, 4) = 70
+        array([0.03, 0.03])
+    """
+    _check_comparison(n_groups, baseline, 0.95)
+    _need_draws(draws)
+    data = GroupTable.of(sums, counts, group, n_groups, weight)
+    m = data.sums.shape[1]
+    rows, starts, seen = _moments(data)
+    here = None if baseline is None else int(np.searchsorted(seen, baseline))
+    if here is not None and (here == len(seen) or seen[here] != baseline):
+        return data.shaped(np.full((n_groups, m), np.nan))
+    observed = _studentised(rows, starts, here)
+    edge = observed * (1 - _ROUNDING)
+    rng = np.random.default_rng(seed)
+    extreme = np.zeros(observed.shape, dtype=np.int64)
+    for _ in range(draws):
+        shuffled = rows[..., rng.permutation(rows.shape[-1])]
+        # Not "at least": a draw that is undefined counts as extreme.
+        extreme += ~(_studentised(shuffled, starts, here) < edge)
+    p = np.full((n_groups, m), np.nan)
+    p[seen] = np.where(np.isnan(observed), np.nan, (extreme + 1) / (draws + 1))
+    return data.shaped(p)
+
+
+def bootstrap_differences(
+    sums: ArrayLike,
+    counts: ArrayLike,
+    group: ArrayLike,
+    *,
+    n_groups: int,
+    baseline: int | None = None,
+    weight: ArrayLike | None = None,
+    interval: Literal["percentile", "bca"] = "percentile",
+    level: float = 0.95,
+    draws: int = 4000,
+    seed: int = 0,
+) -> GroupDifferences:
+    """The differences of ``compare_groups``, with intervals from clusters redrawn by group.
+
+    Args:
+        sums, counts, group, n_groups, weight: as for ``group_means``.
+        interval: ``percentile`` or ``bca`` (Efron and Tibshirani 1993, ch. 13 and 14).
+
+    Returns:
+        as ``compare_groups``; ``p`` is the level at which the interval's end touches 0.
+
+    Raises:
+        InputError: as for ``group_means`` and ``compare_groups``, or too few draws.
+
+    Example:
+        >>> found = bootstrap_differences([3, 2, 4, 5, 4, 5], [1] * 6, [0, 0, 0, 1, 1, 1],
+        ...                               n_groups=2, baseline=0)
+        >>> found.value.round(2).tolist(), found.low.round(2).tolist()
+        ([nan, 1.67], [nan, 0.67])
+    """
+    if interval not in ("percentile", "bca"):
+        raise InputError(f"interval {interval!r} is none of percentile, bca")
+    _need_draws(draws)
+    means = group_means(sums, counts, group, n_groups=n_groups, weight=weight)
+    plain = compare_groups(means, baseline=baseline, level=level)
+    data = GroupTable.of(sums, counts, group, n_groups, weight)
+    shape = (n_groups, data.sums.shape[1])
+    found = np.full((4, *shape), np.nan)
+    for outcome in range(shape[1]):
+        value, defined = (
+            np.reshape(part, shape)[:, outcome] for part in (plain.value, np.isfinite(plain.se))
+        )
+        if defined.any():
+            rng = np.random.default_rng([seed, outcome])
+            drawn, leave_outs = _redrawn(data, outcome, baseline, draws, rng)
+            for j in np.flatnonzero(defined):
+                found[0, j, outcome] = drawn[:, j].std(ddof=1)
+                found[1:, j, outcome] = bootstrap_interval(
+                    float(value[j]), drawn[:, j], level=level, null=0.0,
+                    leave_outs=leave_outs(int(j)) if interval == "bca" else None,
+                )  # fmt: skip
+    se, low, high, p = (data.shaped(part) for part in found)
+    reach = float(special.ndtri(0.5 + level / 2) + special.ndtri(_POWER))
+    return replace(
+        plain, se=se, low=low, high=high, p=p, df=np.full_like(se, np.nan), mde=reach * se,
+        method=f"cluster bootstrap {'BCa' if interval == 'bca' else 'percentile'}", seed=seed,
+    )  # fmt: skip
+
+
 def _check_comparison(n_groups: int, baseline: int | None, level: float) -> None:
     """Refuse a baseline that is no group, and a level outside 0 to 1."""
     if baseline is not None and not 0 <= baseline < n_groups:
@@ -235,3 +359,75 @@ def _unseen(mean: Floats, clusters: Floats, bounds: tuple[float, float]) -> Floa
     reach = special.stdtrit(np.maximum(clusters - 1, 1), 0.975)
     arm: Floats = share * np.maximum(mean - floor, ceiling - mean) / reach
     return arm**2
+
+
+def _need_draws(draws: int) -> None:
+    if draws < 100:
+        raise InputError(f"{draws} draws are too few; use at least 100")
+
+
+def _moments(data: GroupTable) -> tuple[Floats, NDArray[np.intp], Ints]:
+    """Rows whose sums give means and variances, (6, M, G) sorted by group; where groups begin;
+    their codes."""
+    order = np.argsort(data.group, kind="stable")
+    seen, starts = np.unique(data.group[order], return_index=True)
+    sums, counts, present = data.sums[order], data.counts[order], data.present[order]
+    # About the common mean: the squares of a group then lose no digits to its level.
+    centre = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
+    about = sums - centre * counts
+    rows = np.stack(
+        [about, counts, about**2, about * counts, counts**2, present.astype(np.float64)]
+    )
+    return np.ascontiguousarray(np.swapaxes(rows, 1, 2)), starts, seen
+
+
+def _studentised(rows: Floats, starts: NDArray[np.intp], baseline: int | None) -> Floats:
+    """|difference| / se of every group from moments per cluster, (k, M); NaN where undefined."""
+    total, n, squares, cross, sizes, clusters = np.swapaxes(
+        np.add.reduceat(rows, starts, axis=-1), 1, 2
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        spread = np.maximum(squares - 2 * mean * cross + mean**2 * sizes, 0.0)
+        # Below rounding of the sums it is none.
+        spread[spread <= _ROUNDING * squares] = 0.0
+        variance = spread / n**2 * clusters / (clusters - 1)
+        valid = clusters >= 2
+        parts = np.where(valid, variance, 0.0)
+        reference, joint, _ = _contrast(mean, parts, parts, valid, baseline)
+        away = np.abs(np.where(valid, mean, np.nan) - reference)
+        found = np.where(away <= _ROUNDING, 0.0 * away, away / np.sqrt(joint))
+    if baseline is not None:
+        found[baseline] = np.nan
+    return np.asarray(found, dtype=np.float64)
+
+
+def _redrawn(
+    data: GroupTable, outcome: int, baseline: int | None, draws: int, rng: np.random.Generator
+) -> tuple[Floats, Callable[[int], list[Floats]]]:
+    """Differences over bootstrap draws, (draws, k), and the leave-one-out values for BCa."""
+    k = data.members.shape[0]
+    pairs = np.stack([data.sums[:, outcome], data.counts[:, outcome]], axis=1)
+    tables = [pairs[(data.group == j) & data.present[:, outcome]] for j in range(k)]
+    kept = [j for j in range(k) if len(tables[j]) >= 2]
+
+    def contrast(mean: Floats) -> Floats:
+        base = mean[:, kept].mean(axis=1) if baseline is None else mean[:, baseline]
+        return mean - base[:, None]
+
+    def joint(*sums: Floats) -> Floats:
+        mean = np.full((len(sums[0]), k), np.nan)
+        for j, total in zip(kept, sums, strict=True):
+            mean[:, j] = total[:, 0] / total[:, 1]
+        return contrast(mean)
+
+    def leave_outs(j: int) -> list[Floats]:
+        found = []
+        for other in kept:
+            rest = tables[other].sum(axis=0) - tables[other]
+            part = (other == j) - (1 / len(kept) if baseline is None else (other == baseline))
+            found.append(part * rest[:, 0] / rest[:, 1])
+        return found
+
+    drawn = cluster_draws(tuple(tables[j] for j in kept), joint, draws=draws, rng=rng)
+    return drawn, leave_outs
