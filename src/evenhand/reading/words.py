@@ -55,7 +55,7 @@ def clean(text: str) -> str:
         >>> clean("Th\\u200be pilot\\x00")
         'The pilot'
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nothing that is taken away below counts as printable
         return text
     return _CONTROL.sub("", _INVISIBLE.sub("", text))
 

@@ -73,6 +73,7 @@ class Template:
     digest: str
     language: Language
     texts: TemplateTexts
+    _system: Message = field(compare=False, repr=False)
     _recent: _Recent = field(default_factory=_Recent, compare=False, repr=False)
 
     def messages(
@@ -96,7 +97,7 @@ class Template:
         """
         person, who = self._person(persona, population)
         tail = self._tail(trait, order, rationale and answer == "sampled")
-        return (Message("system", self.texts.system), Message("user", person + who.join(tail)))
+        return (self._system, Message("user", person + who.join(tail)))
 
     def scale(self, trait: Trait, order: Order) -> tuple[str, ...]:
         """The five options as they are shown, number 1 first."""
@@ -204,7 +205,8 @@ class _Speaking:
 
     def __init__(self, template: Template, population: Population) -> None:
         self.population = population
-        self._line = template.texts.line
+        self._form = template.texts.line
+        self._known: dict[tuple[str, str], str] = {}
         self._labels = {name: _label(template, population, name) for name in TEXT_LIMITS}
         self._levels: dict[str, dict[str, str | None]] = {}
         for attribute in population.attributes:
@@ -218,8 +220,17 @@ class _Speaking:
         for name in self._order:
             value = self._value(persona, name)
             if value:
-                found.append((name, _fill(self._line, label=self._labels[name], value=value)))
+                found.append((name, self._line(name, value)))
         return tuple(found)
+
+    def _line(self, name: str, value: str) -> str:
+        key = (name, value)
+        line = self._known.get(key)
+        if line is None:
+            line = _fill(self._form, label=self._labels[name], value=value)
+            if name in self._levels:  # texts are each seen once
+                self._known[key] = line
+        return line
 
     def _value(self, persona: Persona, name: str) -> str | None:
         if name not in self._levels:
@@ -246,7 +257,7 @@ def load_template(language_or_file: str = "de") -> Template:
         'de-1'
     """
     texts, digest = read_template(language_or_file)
-    return Template(texts.version, digest, texts.language, texts)
+    return Template(texts.version, digest, texts.language, texts, Message("system", texts.system))
 
 
 def persona_lines(persona: Persona, population: Population, template: Template) -> _Lines:

@@ -32,7 +32,7 @@ _NOTHING = frozenset({"n/a", "na", "none", "null", "nan", "keine angabe", "k.a",
 _FRACTIONS = re.compile("[\u00bc-\u00be\u2044\u2150-\u215e\u2189]")
 
 _NAME = (
-    r"(?:die |der |das |my |meine? |final(?:e)? |gesamt)*(?:rating|bewertung|gesamtbewertung|antwort|"
+    r"(?:rating|bewertung|gesamtbewertung|antwort|"
     r"answer|score|wert|skalenwert|einschatzung|urteil|punktzahl|option|number|nummer|nr|no|zahl|"
     r"stufe|level|punkt)"
 )
@@ -50,7 +50,7 @@ _SCALE = re.compile(
     r"\b(?:1|eins|one) ?(?:-|bis|to|through) ?(?:5|funf|five)\b|(?<=[0-9]) ?(?:/|von|out of|of) ?5\b"
     r"|\b5-(?:point|punkt)\w*"
 )
-_MARKER = re.compile(rf"\b{_NAME}\b ?(?:is|ist|lautet|ware|would be|=|:)[:= ]*(?P<rest>.*)")
+_MARKER = re.compile(rf"\b{_NAME}\b ?(?:(?:ist|is|lautet|ware|would be)\b|=|:)[:= ]*(?P<rest>.*)")
 _MAY_MARK = re.compile(
     r"rating|bewertung|antwort|answer|score|wert|sch\u00e4tzung|urteil|punktzahl|zahl|option|stufe",
     re.IGNORECASE,
@@ -210,8 +210,10 @@ def _sentence(folded: str) -> _Said | None:
     if len(numbers) != 1:
         return None
     found = _GIVES.search(folded)
-    if found is None or found["number"] != numbers[0] or _WITHDRAWN.search(folded):
+    if found is None or found["number"] != numbers[0]:
         return None
+    if _WITHDRAWN.search(folded):
+        return None, "withdrawn"
     return int(found["number"]), "sentence"
 
 

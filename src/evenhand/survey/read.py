@@ -192,7 +192,8 @@ class _Reader:
             return _together(inner) if inner else (None, "no_rating")
         else:
             return None, "two_ratings" if isinstance(value, list) else "no_rating"
-        if said[0] is not None and found.repaired and not self._closed(*said, found.source):
+        read, rule = said
+        if read is not None and found.repaired and not self._closed(read, rule, found.source):
             return None, "truncated"
         return said
 
