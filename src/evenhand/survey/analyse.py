@@ -17,8 +17,9 @@ from evenhand.errors import InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Accounting
 from evenhand.stats.findings import Inference, finish
+from evenhand.survey.adjusted import adjusted_rows
 from evenhand.survey.axes import Axis, axes_of, baselines_of
-from evenhand.survey.contrasts import intensity_rows
+from evenhand.survey.contrasts import delta_rows, intensity_rows, kruskal_rows
 from evenhand.survey.distributions import distributions
 from evenhand.survey.levels import axis_means, difference_rows, level_rows, small_groups, whole
 from evenhand.survey.missing import accounting, answers_by_person, missing_rows
@@ -200,12 +201,29 @@ class _Condition:
         for means in found:
             level_rows(self.rows, means)
             difference_rows(self.rows, means)
-        intensity_rows(self.rows, found)
+        delta_rows(self.rows, self.axes, self.references, self.ratings, self.cells)
+        several = [axis for axis in self.axes if len(axis) > 1]
+        adjusted_rows(self.rows, several, self.sums, self._same_root())
+        intensity_rows(self.rows, [means for means in found if len(means.axis) > 1])
+        kruskal_rows(self.rows, several, self.sums)
         few = [name for means in found for name in small_groups(means)]
         if few:
             self.rows.note(
                 f"{len(few)} groups of fewer than 2 rated personas have no estimate: {listed(few)}"
             )
+
+    def _same_root(self) -> list[str]:
+        """Axes that one model cannot hold beside a coarser or finer view of the same thing."""
+        population = self.ratings.population
+        names = {axis.name for axis in self.axes}
+        groupings = {g.name: g.of for g in population.groupings}
+        finer = [of for name, of in groupings.items() if name in names and of in names]
+        parents = {a.name: a.parents for a in population.attributes}
+        derived = [
+            name for name, of in groupings.items()
+            if name in names and any(parent in names for parent in parents.get(of, ()))
+        ]  # fmt: skip
+        return [*finer, *derived]
 
     def _weight(self) -> Floats | None:
         """Everyone's weight, None without weights; who has no place in the population leaves."""

@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenhand.errors import StatsError
 from evenhand.stats.between_groups import between_group_sd
-from evenhand.survey.axes import named
+from evenhand.stats.ordinal import cluster_cliffs_delta, kruskal_epsilon2
+from evenhand.survey.axes import Axis, named
 from evenhand.survey.levels import AxisMeans
-from evenhand.survey.outcomes import Outcome
+from evenhand.survey.outcomes import MIDDLE, Outcome, PersonaSums
+from evenhand.survey.ratings import Cells, Ratings
 from evenhand.survey.results import About
 from evenhand.survey.rows import CLUSTER, Rows
 
-__all__ = ["intensity_rows"]
+__all__ = ["delta_rows", "intensity_rows", "kruskal_rows"]
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ALL_AXES = "all attributes"
+EVERYBODY_ELSE = "everybody else"
 
 
 class _Size(NamedTuple):
@@ -77,3 +85,74 @@ def _intensity(
         method="between-group SD, ANOVA-type test inverted",
     )  # fmt: skip
     return _Size(size.value, joint.low, joint.high, n, n_clusters)
+
+
+def kruskal_rows(rows: Rows, axes: Sequence[Axis], sums: PersonaSums) -> None:
+    """``kruskal_epsilon2`` of every attribute on personas' means, over all traits and by category."""
+    for j, outcome in enumerate(sums.names):
+        if not outcome.favourable:
+            continue
+        there = sums.counts[:, j] > 0
+        mean = sums.sums[there, j] / sums.counts[there, j]
+        for axis in axes:
+            group = named(axis.name, None, outcome.words)
+            try:
+                found = kruskal_epsilon2(mean, axis.codes[there], level=rows.inference.level)
+            except StatsError as error:
+                rows.note(f"no kruskal_epsilon2 ({group}): {error}")
+                continue
+            rows.put(
+                About(part="spread", attribute=axis.name, category=outcome.category),
+                "kruskal_epsilon2", found.value, scale="score", low=found.low, high=found.high,
+                p=found.p, group=group, n=found.n, n_clusters=found.n, cluster=CLUSTER,
+                method="Kruskal-Wallis on persona means",
+            )  # fmt: skip
+
+
+def delta_rows(
+    rows: Rows,
+    axes: Sequence[Axis],
+    references: Sequence[int | None],
+    ratings: Ratings,
+    cells: Cells,
+) -> None:
+    """``cliffs_delta`` of every group: its ratings against the baseline's, or everybody else's."""
+    side = ratings.valence
+    good = MIDDLE + side * (cells.value - MIDDLE)
+    for axis, reference in zip(axes, references, strict=True):
+        inside = axis.codes >= 0
+        person, trait = np.nonzero(inside[:, None] & ~np.isnan(good))
+        value, codes = good[person, trait], axis.codes[person]
+        for i, level in enumerate(axis.levels):
+            if i == reference or len(axis) < 2:
+                continue
+            kept = (
+                np.ones(len(codes), bool) if reference is None else np.isin(codes, (i, reference))
+            )
+            _delta(
+                rows, axis, level.code, reference, (person[kept], value[kept], codes[kept] == i)
+            )
+
+
+def _delta(
+    rows: Rows,
+    axis: Axis,
+    level: str,
+    reference: int | None,
+    data: tuple[Ints, Floats, Bools],
+) -> None:
+    person, value, in_group = data
+    group = named(axis.name, level)
+    try:
+        found = cluster_cliffs_delta(person, value, in_group, level=rows.inference.level)
+    except StatsError as error:
+        rows.note(f"no cliffs_delta ({group}): {error}")
+        return
+    rows.put(
+        About(part="differences", attribute=axis.name, level=level),
+        "cliffs_delta", found.value, scale="score", low=found.low, high=found.high, p=found.p,
+        mde=found.mde, group=group,
+        baseline=EVERYBODY_ELSE if reference is None else named(axis.name, axis.levels[reference].code),
+        n=int(in_group.sum()), n_clusters=len(np.unique(person[in_group])), cluster=CLUSTER,
+        method=found.method,
+    )  # fmt: skip

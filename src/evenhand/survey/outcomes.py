@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from evenhand.survey.ratings import Cells
 from evenhand.survey.spec import POINTS, Trait
 
-__all__ = ["Outcome", "PersonaSums", "persona_sums"]
+__all__ = ["MIDDLE", "Outcome", "PersonaSums", "persona_sums"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MIDDLE = (POINTS + 1) / 2
+"""The middle of the scale, about which a bad trait's ratings are turned."""
 
 
 @dataclass(frozen=True, slots=True)
