@@ -33,6 +33,11 @@ EXPORTS: dict[str, dict[str, str]] = {
         "files": "evenhand.conversation.exports.files:export_files",
         "inspect": "evenhand.conversation.exports.inspect_log:export_inspect",
     },
+    "survey": {
+        "jsonl": "evenhand.survey.exports.unit_line:describe_unit",
+        "parquet": "evenhand.survey.exports.frames:export_parquet",
+        "csv": "evenhand.survey.exports.frames:export_csv",
+    },
 }
 
 

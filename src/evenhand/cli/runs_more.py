@@ -27,7 +27,10 @@ RESUME = {
     "conversation": "evenhand.conversation.run:resume",
     "survey": "evenhand.survey.run:resume",
 }
-BROWSE = {"conversation": "evenhand.conversation.transcripts:browse"}
+BROWSE = {
+    "conversation": "evenhand.conversation.transcripts:browse",
+    "survey": "evenhand.survey.transcripts:browse",
+}
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a unique beginning.")]
 

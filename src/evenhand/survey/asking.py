@@ -63,6 +63,7 @@ async def ask_until(
 ) -> Heard[T]:
     """Ask, and while ``read`` names something to say to the model, say it and ask again.
 
+    ``request`` has the seed of its first attempt, ``seed_of(seed, key, 0)``.
     ``read`` gives what it read and, when that will not do, the sentences that go behind the
     question next time. After ``ATTEMPTS`` requests the last reading stands. A ``Failure`` ends it.
     """
@@ -70,7 +71,6 @@ async def ask_until(
     calls = prompt_tokens = reply_tokens = 0
     rejected: list[str] = []
     first = request
-    request = replace(request, seed=seed_of(seed, key, 0))
     while True:
         reply = await ask(model, request)
         calls += 1

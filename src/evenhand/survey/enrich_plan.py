@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from evenhand.models.chat import Answer, Decoding, Failure, Message, Refusal, Reply, Request
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
-from evenhand.survey.asking import Heard, ask_until, encodable
+from evenhand.survey.asking import Heard, ask_until, encodable, seed_of
 from evenhand.survey.leakage import NAMED_BY, Lexicon
 from evenhand.survey.plan import CONDITION, INSTRUMENT
 from evenhand.survey.portraits import Portrait, read_portrait
@@ -208,7 +208,8 @@ class EnrichWork:
             "agent": {"id": str(persona.id)},
             "groups": list(attributes.values()),
         }
-        return Request(messages, decoding=self._decoding, schema=schema, facts=facts)
+        seed = seed_of(self.seed, f"{key}/{persona.id}", 0)
+        return Request(messages, decoding=self._decoding, schema=schema, seed=seed, facts=facts)
 
     def _shared(self, persona: Persona, texts: Mapping[str, str]) -> Step:
         leaks = {name: list(names) for name, names in self._lexicon.stated(texts, persona).items()}

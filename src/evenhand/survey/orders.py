@@ -6,6 +6,7 @@ both orders is two units, next to each other in the plan.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from hashlib import blake2b
 
 import numpy as np
@@ -96,7 +97,7 @@ def draw_dual(n_pairs: int, share: float, *, seed: int) -> NDArray[np.int64]:
 
 
 class Places:
-    """Where units lie: from a place in the plan to a pair and which of its units, and back.
+    """Where units lie: from a place in the plan to a pair and which of its units.
 
     Memory is one integer per pair that is asked twice; looking up takes logarithmic time.
 
@@ -104,8 +105,6 @@ class Places:
         >>> places = Places(4, np.array([1, 2]))
         >>> [places.pair(at) for at in range(len(places))]
         [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]
-        >>> places.first(2)
-        3
     """
 
     __slots__ = ("_n_pairs", "_seconds")
@@ -113,7 +112,8 @@ class Places:
     def __init__(self, n_pairs: int, dual: NDArray[np.int64]) -> None:
         self._n_pairs = n_pairs
         # The i-th pair asked twice, d, has its second unit after d + 1 first units and i seconds.
-        self._seconds = dual + np.arange(1, len(dual) + 1, dtype=np.int64)
+        # A memory view gives plain integers: bisecting it is many times faster than searchsorted.
+        self._seconds = (dual + np.arange(1, len(dual) + 1, dtype=np.int64)).data
 
     def __len__(self) -> int:
         return self._n_pairs + len(self._seconds)
@@ -122,13 +122,7 @@ class Places:
         """The pair at a place in the plan, and 1 for its second unit. Raises ``IndexError``."""
         if not 0 <= ordinal < len(self):
             raise IndexError(ordinal)
-        before = int(self._seconds.searchsorted(ordinal, side="right"))
+        before = bisect_right(self._seconds, ordinal)
         if before and self._seconds[before - 1] == ordinal:
             return ordinal - before, 1
         return ordinal - before, 0
-
-    def first(self, pair: int) -> int:
-        """The place of a pair's first unit; of ``n_pairs``, the length of the plan."""
-        # The pair's own second unit comes later; those of earlier pairs come before.
-        n_pairs_before = self._seconds - np.arange(1, len(self._seconds) + 1, dtype=np.int64)
-        return pair + int(n_pairs_before.searchsorted(pair))

@@ -15,7 +15,7 @@ from evenhand.errors import SubjectError
 from evenhand.models.chat import Answer, Decoding, Failure, Refusal, Reply, Request
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
-from evenhand.survey.asking import ask_until, encodable
+from evenhand.survey.asking import ask_until, encodable, seed_of
 from evenhand.survey.orders import Places, draw_dual, first_order, other_order
 from evenhand.survey.prompts import Template
 from evenhand.survey.read import expected_rating, read_rating
@@ -29,6 +29,7 @@ INSTRUMENT = "survey"
 CONDITION = "c0001"
 # As many alternatives per token as OpenAI's servers give.
 TOP_LOGPROBS = 20
+ORDERS: tuple[Order, ...] = ("forward", "reversed")
 
 
 class Slot(NamedTuple):
@@ -70,6 +71,11 @@ class RatingWork:
         self._template = template
         # An expectation is read from one token: no rationale is asked for before it.
         self._schema = template.schema(spec.rationale and spec.answer == "sampled")
+        self._shown = {
+            (trait.id, order): template.scale(trait, order)
+            for trait in self.traits
+            for order in ORDERS
+        }
         n_pairs = len(roster) * len(self.traits)
         self._places = Places(n_pairs, draw_dual(n_pairs, spec.dual, seed=seed))
         self._recent: tuple[int, Persona, dict[str, Any], list[str]] | None = None
@@ -104,12 +110,16 @@ class RatingWork:
         key = f"{slot.persona.id}/{slot.trait.id}/{slot.order}"
         return Unit(ordinal, key, CONDITION, slot)
 
+    def shown(self, slot: Slot) -> tuple[str, ...]:
+        """The five options as a unit shows them, number 1 first."""
+        return self._shown[slot.trait.id, slot.order]
+
     def lanes(self) -> Sequence[Lane]:
         """One lane: everything waits for the one model."""
         return [Lane(self.model, (self.model,), self._ordinals)]
 
     def request(self, unit: Unit) -> Request:
-        """What is asked first for a unit; its seed is still to come."""
+        """What is asked first for a unit."""
         slot: Slot = unit.payload
         spec = self.spec
         messages = self._template.messages(
@@ -124,6 +134,7 @@ class RatingWork:
             messages,
             decoding=self._decoding,
             schema=self._schema,
+            seed=seed_of(self.seed, unit.key, 0),
             top_logprobs=TOP_LOGPROBS if spec.answer == "expected" else 0,
             facts=self._facts(unit.key, slot),
         )
@@ -138,7 +149,7 @@ class RatingWork:
             # Its answer was committed, and the process died before it could say so.
             return _outcome(so_far.steps[0]["reading"]["kind"])
         slot: Slot = unit.payload
-        shown = self._template.scale(slot.trait, slot.order)
+        shown = self.shown(slot)
 
         def read(reply: Reply) -> tuple[Reading, str | None]:
             return self._read(reply, shown)

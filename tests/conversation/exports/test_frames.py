@@ -11,9 +11,10 @@ from typing import Any
 import polars
 import pytest
 
-from evenhand.conversation.exports.frames import export_csv, export_parquet, safe_cell
+from evenhand.conversation.exports.frames import export_csv, export_parquet
 from evenhand.errors import NotFound, StorageError
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.table_files import safe_cell
 from evenhand.settings import Settings
 from support.exported_run import FORMULA, exported_run
 

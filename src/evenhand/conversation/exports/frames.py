@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from io import TextIOWrapper
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +13,10 @@ from evenhand.conversation.exports.conversations import Conversation, conversati
 from evenhand.conversation.plan import Payload
 from evenhand.conversation.run import work_of
 from evenhand.conversation.spec import Condition
-from evenhand.errors import InputError
-from evenhand.runs.export import whole_file
 from evenhand.runs.ledger import Ledger
-from evenhand.store.database import speak_storage
+from evenhand.runs.table_files import write_csv, write_parquet
 
-__all__ = ["export_csv", "export_parquet", "safe_cell"]
-
-# Rows turned into a row group at a time.
-CHUNK = 20_000
+__all__ = ["export_csv", "export_parquet"]
 
 _OF_UNIT = (
     "key", "condition", "experiment_name", "benchmark_subcategory", "question_id",
@@ -51,98 +41,19 @@ Row = tuple[Any, ...]
 
 
 def export_csv(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as CSV (RFC 4180, UTF-8); returns how many units it holds.
-
-    A text that a spreadsheet would run as a formula is led by an apostrophe (``safe_cell``).
-    """
+    """Write the table as CSV; returns how many units it holds."""
     columns, units = _table(ledger, run_id, with_timing)
-    count = 0
-    with whole_file(output) as raw:
-        text = TextIOWrapper(raw, encoding="utf-8", newline="")
-        writer = csv.writer(text)
-        writer.writerow(columns)
-        for rows in units:
-            writer.writerows([_cell(value) for value in row] for row in rows)
-            count += 1
-        text.flush()
-        text.detach()
-    return count
+    return write_csv(columns, units, output)
 
 
 def export_parquet(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as Parquet, row group by row group; returns how many units it holds.
+    """Write the table as Parquet; returns how many units it holds.
 
     Raises:
         InputError: the extra ``frames`` is not installed.
     """
-    try:
-        import polars
-    except ImportError:
-        raise InputError(
-            'parquet needs polars; pip install "evenhand[frames]", or export csv',
-            where="--format",
-        ) from None
     columns, units = _table(ledger, run_id, with_timing)
-    kinds = {str: polars.String, int: polars.Int64, float: polars.Float64, bool: polars.Boolean}
-    schema = {name: kinds[kind] for name, kind in columns.items()}
-    count = _Count()
-    rows = (row for unit in count.each(units) for row in unit)
-    with speak_storage(str(output)):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        parts = Path(tempfile.mkdtemp(prefix=f"{output.name}.", suffix=".part", dir=output.parent))
-    try:
-        # polars joins files of a bounded size without holding them all; it has no other writer
-        # that takes one group after the other.
-        names = []
-        for number, chunk in enumerate(_chunks(rows, CHUNK)):
-            names.append(parts / f"{number:06}.parquet")
-            with speak_storage(str(output)):
-                polars.DataFrame(chunk, schema=schema, orient="row").write_parquet(names[-1])
-        with speak_storage(str(output)):
-            whole = parts / "whole.parquet"
-            if names:
-                polars.scan_parquet(names).sink_parquet(whole, row_group_size=CHUNK)
-            else:
-                polars.DataFrame(schema=schema).write_parquet(whole)
-            whole.replace(output)
-    finally:
-        shutil.rmtree(parts, ignore_errors=True)
-    return count.n
-
-
-def safe_cell(text: str) -> str:
-    """A text as a spreadsheet may open it: an apostrophe keeps a formula from being run.
-
-    Example:
-        >>> safe_cell("=HYPERLINK(A1)"), safe_cell("fine")
-        ("'=HYPERLINK(A1)", 'fine')
-    """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-class _Count:
-    """Counts what passes."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def each(self, items: Iterable[list[Row]]) -> Iterator[list[Row]]:
-        for item in items:
-            self.n += 1
-            yield item
-
-
-def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while chunk := list(islice(rows, size)):
-        yield chunk
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return safe_cell(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value
+    return write_parquet(columns, units, output)
 
 
 def _table(

@@ -1,0 +1,1 @@
+"""A run of the survey as files that other programs read."""
