@@ -225,7 +225,9 @@ def _share_interval(f: float, above: int, below: int, n: int, level: float) -> t
     """Ends for the share of variance between groups, noncentrality / (noncentrality + n)."""
 
     def tail(size: float, statistic: float) -> float:
-        return float(1 - special.ncfdtr(above, below, size**2, statistic))
+        under = float(special.ncfdtr(above, below, size**2, statistic))
+        # Far out in a tail scipy has no value now and then: there it is 0 or 1.
+        return 1 - under if math.isfinite(under) else float(statistic < 1 + size**2 / above)
 
     critical = float(special.fdtri(above, below, level))
     ends = invert_size(tail, f, critical=critical, scale=math.sqrt(above), level=level)
