@@ -57,10 +57,11 @@ def add_nouns() -> None:
     if app.registered_groups:
         return
     # Noun modules import only typer and options at the top, so that --help stays quick.
-    from evenhand.cli import conversation, demo, models, runs, runs_more
+    from evenhand.cli import conversation, demo, models, runs, runs_more, survey
 
     app.command("demo")(demo.demo)
     app.add_typer(conversation.app, name="conversation")
+    app.add_typer(survey.app, name="survey")
     app.add_typer(models.app, name="models")
     runs_more.register(runs.app)
     app.add_typer(runs.app, name="runs")
