@@ -15,7 +15,12 @@ from evenhand.stats.jackknife import Spread, pooled_spread
 from evenhand.stats.resample import FEW_CLUSTERS, ClusterEstimate, minimum_detectable
 from evenhand.stats.totals import Floats
 
-__all__ = ["KruskalEffect", "cluster_cliffs_delta", "kruskal_epsilon2"]
+__all__ = [
+    "KruskalEffect",
+    "cliffs_delta_of_counts",
+    "cluster_cliffs_delta",
+    "kruskal_epsilon2",
+]
 
 
 class KruskalEffect(NamedTuple):
@@ -66,7 +71,59 @@ def cluster_cliffs_delta(
     values, codes, inside, n_clusters = _sides(cluster, value, in_group)
     if values.min() == values.max():
         raise StatsError(f"all values are {values[0]:g}; there is no order to compare")
-    sides = [_placements(values, codes, side, n_clusters) for side in (inside, ~inside)]
+    return _delta(
+        [_placements(values, codes, side, n_clusters) for side in (inside, ~inside)], level
+    )
+
+
+def cliffs_delta_of_counts(
+    counts: ArrayLike, in_group: ArrayLike, *, level: float = 0.95
+) -> ClusterEstimate:
+    """The same from how often each cluster gave each value: fast where values are few.
+
+    Args:
+        counts: shape (G, V), >= 0, a column per value in rising order.
+        in_group: shape (G,), True for the group, False for the baseline.
+
+    Returns, raises: as ``cluster_cliffs_delta``. A cluster without observations is left out.
+
+    Example:
+        >>> found = cliffs_delta_of_counts([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]],
+        ...                                [True, True, False, False])
+        >>> round(found.value, 3)
+        0.889
+    """
+    table, inside = np.asarray(counts, dtype=np.float64), np.asarray(in_group, dtype=bool)
+    if table.ndim != 2 or inside.shape != (len(table),):
+        raise InputError(f"counts {table.shape} and sides {inside.shape} do not fit")
+    if not np.isfinite(table).all() or (table < 0).any():
+        raise InputError("a count is negative or not finite")
+    if not 0 < level < 1:
+        raise InputError(f"level {level} is not between 0 and 1; try 0.95")
+    if np.count_nonzero(table.any(axis=0)) < 2:
+        raise StatsError("all values are the same; there is no order to compare")
+    parts = [table[side][table[side].any(axis=1)] for side in (inside, ~inside)]
+    if not all(map(len, parts)):
+        raise StatsError("all observations lie on one side; there is nothing to compare with")
+    totals = [part.sum(axis=0) for part in parts]
+    return _delta([_counted(parts[0], totals[1]), _counted(parts[1], totals[0])], level)
+
+
+def _counted(own: Floats, other: Floats) -> _Side:
+    """Placements of one side's clusters from counts by value: own (g, V), the other's sums (V,)."""
+    below = np.cumsum(other) - other
+    placed = (below - (other.sum() - below - other)) / other.sum()
+    sizes = own.sum(axis=1)
+    total = float(sizes.sum())
+    mean = float(own.sum(axis=0) @ placed) / total
+    sums = own @ placed - mean * sizes
+    g = len(own)
+    scale = g / (g - 1) if g > 1 else math.inf
+    return _Side(mean, scale * float(sums @ sums) / total**2, g)
+
+
+def _delta(sides: list[_Side], level: float) -> ClusterEstimate:
+    """Delta with its interval from the placements of both sides, the group's first."""
     counts = [side.n_clusters for side in sides]
     if min(counts) < 2:
         raise StatsError(
