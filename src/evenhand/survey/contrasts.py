@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evenhand.errors import StatsError
 from evenhand.stats.between_groups import between_group_sd
-from evenhand.stats.ordinal import cluster_cliffs_delta, kruskal_epsilon2
+from evenhand.stats.ordinal import cliffs_delta_of_counts, kruskal_epsilon2
 from evenhand.survey.axes import Axis, named
 from evenhand.survey.levels import AxisMeans
 from evenhand.survey.outcomes import MIDDLE, Outcome, PersonaSums
@@ -23,7 +23,9 @@ __all__ = ["delta_rows", "intensity_rows", "kruskal_rows"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+
+MOST_CELLS = 20_000_000
+"""Of the table of personas by values: beyond it, expectations are rounded to one decimal."""
 
 ALL_AXES = "all attributes"
 EVERYBODY_ELSE = "everybody else"
@@ -117,21 +119,25 @@ def delta_rows(
     cells: Cells,
 ) -> None:
     """``cliffs_delta`` of every group: its ratings against the baseline's, or everybody else's."""
-    side = ratings.valence
-    good = MIDDLE + side * (cells.value - MIDDLE)
+    counts = _counts_by_value(MIDDLE + ratings.valence * (cells.value - MIDDLE))
     for axis, reference in zip(axes, references, strict=True):
-        inside = axis.codes >= 0
-        person, trait = np.nonzero(inside[:, None] & ~np.isnan(good))
-        value, codes = good[person, trait], axis.codes[person]
         for i, level in enumerate(axis.levels):
             if i == reference or len(axis) < 2:
                 continue
-            kept = (
-                np.ones(len(codes), bool) if reference is None else np.isin(codes, (i, reference))
-            )
-            _delta(
-                rows, axis, level.code, reference, (person[kept], value[kept], codes[kept] == i)
-            )
+            kept = axis.codes >= 0 if reference is None else np.isin(axis.codes, (i, reference))
+            _delta(rows, axis, level.code, reference, counts[kept], axis.codes[kept] == i)
+
+
+def _counts_by_value(good: Floats) -> Floats:
+    """How often each persona has each value, (P, V): values as they are, expectations rounded."""
+    person, trait = np.nonzero(~np.isnan(good))
+    for digits in (2, 1):
+        values, place = np.unique(np.round(good[person, trait], digits), return_inverse=True)
+        if len(good) * len(values) <= MOST_CELLS:
+            break
+    size = len(good) * len(values)
+    flat = np.bincount(person * len(values) + place, minlength=size)
+    return flat.reshape(len(good), -1).astype(np.float64)
 
 
 def _delta(
@@ -139,12 +145,12 @@ def _delta(
     axis: Axis,
     level: str,
     reference: int | None,
-    data: tuple[Ints, Floats, Bools],
+    counts: Floats,
+    in_group: Bools,
 ) -> None:
-    person, value, in_group = data
     group = named(axis.name, level)
     try:
-        found = cluster_cliffs_delta(person, value, in_group, level=rows.inference.level)
+        found = cliffs_delta_of_counts(counts, in_group, level=rows.inference.level)
     except StatsError as error:
         rows.note(f"no cliffs_delta ({group}): {error}")
         return
@@ -153,6 +159,7 @@ def _delta(
         "cliffs_delta", found.value, scale="score", low=found.low, high=found.high, p=found.p,
         mde=found.mde, group=group,
         baseline=EVERYBODY_ELSE if reference is None else named(axis.name, axis.levels[reference].code),
-        n=int(in_group.sum()), n_clusters=len(np.unique(person[in_group])), cluster=CLUSTER,
+        n=int(counts[in_group].sum()), n_clusters=int(counts[in_group].any(axis=1).sum()),
+        cluster=CLUSTER,
         method=found.method,
     )  # fmt: skip
