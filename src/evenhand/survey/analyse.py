@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +35,13 @@ from evenhand.survey.results import (
     OrderTable,
     PairShifts,
 )
-from evenhand.survey.rows import Rows, listed
+from evenhand.survey.rows import Rows, Test, listed
 from evenhand.survey.weighting import weigh
 
-__all__ = ["Choices", "Test", "analyse", "analyse_runs", "choices_of", "speaks_of"]
+__all__ = ["Choices", "analyse", "analyse_runs", "choices_of", "speaks_of"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-Test = Literal["t", "permutation"]
 
 WEIGHTED = ("gender", "age_bin", "education", "migration_status")
 """What ``--weights population`` weights by: few levels each, so that no weight is huge."""
@@ -163,7 +160,7 @@ class _Condition:
         facts = ratings.facts
         self.ratings = ratings
         self.chosen = chosen
-        self.rows = Rows(chosen.inference, facts.model, facts.label, chosen.margin)
+        self.rows = Rows(chosen.inference, facts.model, facts.label, chosen.margin, chosen.test)
         self.cells: Cells = ratings.cells()
         self.sums: PersonaSums = persona_sums(self.cells, ratings.traits)
         self.answers = answers_by_person(ratings)
@@ -277,7 +274,23 @@ class _Condition:
                 f"{n_variants:,} counterfactual variants are in the pairs only; groups are made of "
                 "the personas they were made from"
             )
+        told += _method_notes(self.chosen)
         return [where + note for note in told]
+
+
+def _method_notes(chosen: Choices) -> list[str]:
+    told = []
+    if chosen.inference.interval != "t":
+        told.append(
+            f"{chosen.inference.interval} intervals are for rows over all traits; single categories "
+            "and traits keep the t interval"
+        )
+    if chosen.test == "permutation":
+        told.append(
+            "p by permutation is for mean differences and pairs over all traits; single categories "
+            "and traits are described without a test"
+        )
+    return told
 
 
 def speaks_of(ratings: Ratings, n: int, weights: Sequence[str]) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.stats.groups import GroupDifferences, GroupMeans, compare_groups, group_means
+from evenhand.stats.groups import GroupMeans, compare_groups, group_means
 from evenhand.stats.jackknife import Spread, t_interval
 from evenhand.survey.axes import Axis, named
 from evenhand.survey.outcomes import Outcome, PersonaSums
 from evenhand.survey.population.spec import Level
+from evenhand.survey.resampling import Ends, mean_ends, resampled_differences, tested
 from evenhand.survey.results import About, Part
 from evenhand.survey.rows import CLUSTER, GRAND_MEAN, Rows
 from evenhand.survey.spec import POINTS
@@ -48,11 +49,16 @@ class AxisMeans:
     """
 
     axis: Axis
-    outcomes: tuple[Outcome, ...]
+    sums: PersonaSums
+    weight: Floats | None
     means: GroupMeans
     low: Floats
     high: Floats
     reference: int | None
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return self.sums.names
 
 
 def axis_means(
@@ -63,7 +69,7 @@ def axis_means(
     means = group_means(sums.sums, sums.counts, codes, n_groups=k, weight=weight, bounds=LIMITS)
     low, high = _extremes(codes, k, sums, weight)
     return AxisMeans(
-        axis=axis, outcomes=sums.names, means=means, low=low, high=high, reference=reference
+        axis=axis, sums=sums, weight=weight, means=means, low=low, high=high, reference=reference
     )
 
 
@@ -109,18 +115,28 @@ def level_rows(rows: Rows, found: AxisMeans) -> None:
                 float(means.mean[i, j]), Spread(float(variance), float(means.df[i, j])),
                 level=rows.inference.level, null=None, bounds=LIMITS,
             )  # fmt: skip
+            ends = Ends(low, high, None, "cluster jackknife t", None)
+            if j == 0:
+                ends = mean_ends(rows, _totals(found, i), LIMITS) or ends
             rows.put(
                 _about("levels", found.axis, level.code, outcome),
-                "mean_rating", means.mean[i, j], scale="score", low=low, high=high,
+                "mean_rating", means.mean[i, j], scale="score", low=ends.low, high=ends.high,
                 group=_group(found.axis, level.code, outcome),
                 contrast=None if outcome.favourable else OWN_SCALE,
                 n=int(means.n[i, j]), n_clusters=int(means.n_clusters[i, j]), cluster=CLUSTER,
-                method="cluster jackknife t",
+                method=ends.method, seed=ends.seed,
                 bound_low=float(found.low[i, j]), bound_high=float(found.high[i, j]),
             )  # fmt: skip
 
 
-def difference_rows(rows: Rows, found: AxisMeans) -> GroupDifferences:
+def _totals(found: AxisMeans, level: int) -> Floats:
+    """Sums and counts over all traits of the personas of one group, weighted, (G, 2)."""
+    inside = found.axis.codes == level
+    totals = np.stack([found.sums.sums[inside, 0], found.sums.counts[inside, 0]], axis=1)
+    return totals if found.weight is None else totals * found.weight[inside, None]
+
+
+def difference_rows(rows: Rows, found: AxisMeans) -> None:
     """``mean_difference`` of every group to the baseline or the grand mean, on every outcome."""
     compared = compare_groups(found.means, baseline=found.reference, level=rows.inference.level)
     bounds = _difference_bounds(found)
@@ -130,23 +146,31 @@ def difference_rows(rows: Rows, found: AxisMeans) -> GroupDifferences:
         if found.reference is None
         else named(axis.name, axis.levels[found.reference].code)
     )
+    first = resampled_differences(rows, compared, found.sums, axis.codes, len(axis), found.weight)
     for j, outcome in enumerate(found.outcomes):
         for i, level in enumerate(axis.levels):
             if np.isnan(compared.value[i, j]):
                 continue
-            low, high = compared.low[i, j], compared.high[i, j]
+            p = compared.p[i, j] if tested(rows, j) else None
+            ends = Ends(compared.low[i, j], compared.high[i, j], p, compared.method, None)
+            if j == 0:
+                ends = first[i] or ends
             rows.put(
                 _about("differences", axis, level.code, outcome),
                 "mean_difference", compared.value[i, j], scale="difference",
-                low=max(-REACH, low), high=min(REACH, high),
-                p=compared.p[i, j], mde=compared.mde[i, j], judged=True,
+                low=_cut(ends.low), high=_cut(ends.high), p=ends.p,
+                mde=compared.mde[i, j] if tested(rows, j) else None, judged=True,
                 group=_group(axis, level.code, outcome), baseline=baseline,
                 contrast=None if outcome.favourable else OWN_SCALE,
                 n=int(found.means.n[i, j]), n_clusters=int(found.means.n_clusters[i, j]),
-                cluster=CLUSTER, method=compared.method,
+                cluster=CLUSTER, method=ends.method, seed=ends.seed,
                 bound_low=float(bounds[0][i, j]), bound_high=float(bounds[1][i, j]),
             )  # fmt: skip
-    return compared
+
+
+def _cut(end: float | None) -> float | None:
+    """No difference is larger than the scale is long."""
+    return None if end is None else min(REACH, max(-REACH, end))
 
 
 def small_groups(found: AxisMeans) -> list[str]:

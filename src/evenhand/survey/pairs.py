@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from evenhand.survey.outcomes import Outcome, PersonaSums, persona_sums
 from evenhand.survey.people import axis_codes
 from evenhand.survey.population.spec import Level, Population
 from evenhand.survey.ratings import Cells, Ratings
+from evenhand.survey.resampling import Ends, shift_ends, tested
 from evenhand.survey.results import About, PairShifts
 from evenhand.survey.rows import Rows, listed
 
@@ -134,7 +136,7 @@ def _direction_rows(rows: Rows, found: Shifts, pooled: PersonaSums) -> None:
     few = []
     for place in np.unique(found.start * k + found.end):
         start, end = (found.levels[i].code for i in divmod(int(place), k))
-        if means.n_clusters[place, 0] < FEWEST_PAIRS:
+        if means.means.n_clusters[place, 0] < FEWEST_PAIRS:
             few.append(f"{start} to {end}")
             continue
         _put(rows, found, pooled, means, (found.axis, end, start), int(place))
@@ -155,7 +157,21 @@ def _turned(sums: PersonaSums) -> PersonaSums:
     )
 
 
-def _means(group: Ints, n_groups: int, source: Ints, sums: PersonaSums) -> GroupMeans:
+class _Grouped(NamedTuple):
+    """Means by group, and the sums by source and group that they are made of."""
+
+    means: GroupMeans
+    total: Floats
+    n_cells: Floats
+    group: Ints
+
+    def totals(self, place: int) -> Floats:
+        """Sums and counts over all traits by source, (G, 2), of one group."""
+        mine = self.group == place
+        return np.stack([self.total[mine, 0], self.n_cells[mine, 0]], axis=1)
+
+
+def _means(group: Ints, n_groups: int, source: Ints, sums: PersonaSums) -> _Grouped:
     """Means by group, the pairs of one source in one group summed first."""
     size = int(source.max()) + 1
     key, place = np.unique(group * size + source, return_inverse=True)
@@ -164,19 +180,21 @@ def _means(group: Ints, n_groups: int, source: Ints, sums: PersonaSums) -> Group
         shape = (len(key), len(group))
         members = sparse.csr_array((np.ones(len(group)), (place, np.arange(len(group)))), shape)
         total, count, group = members @ total, members @ count, key // size
-    return group_means(total, count, group, n_groups=n_groups, bounds=(-REACH, REACH))
+    means = group_means(total, count, group, n_groups=n_groups, bounds=(-REACH, REACH))
+    return _Grouped(means, np.asarray(total), np.asarray(count), group)
 
 
 def _put(
     rows: Rows,
     found: Shifts,
     sums: PersonaSums,
-    means: GroupMeans,
+    grouped: _Grouped,
     where: tuple[str, str | None, str | None],
     place: int = 0,
 ) -> None:
     """The rows of one group of pairs, on every outcome that 2 sources or more have."""
     axis, level, start = where
+    means = grouped.means
     for j, outcome in enumerate(sums.names):
         variance, df = float(means.variance[place, j]), float(means.df[place, j])
         if np.isnan(variance):
@@ -189,17 +207,20 @@ def _put(
             null=0.0,
             bounds=(-REACH, REACH),
         )
+        ends = Ends(low, high, p if tested(rows, j) else None, "cluster jackknife t, paired", None)
+        if j == 0:
+            ends = shift_ends(rows, grouped.totals(place), ends, (-REACH, REACH))
         rows.put(
             About(
                 part="pairs", attribute=axis, level=level, from_level=start,
                 category=outcome.category, trait=outcome.trait,
             ),
-            "paired_shift", value, scale="difference", low=low, high=high, p=p,
+            "paired_shift", value, scale="difference", low=ends.low, high=ends.high, p=ends.p,
             mde=minimum_detectable(variance**0.5, df, level=rows.inference.level), judged=True,
             group=named(axis, level, outcome.words), baseline=_baseline(axis, level, start),
             contrast=_contrast(outcome), n=int(means.n[place, j]),
             n_clusters=int(means.n_clusters[place, j]), cluster=CLUSTER,
-            method="cluster jackknife t, paired",
+            method=ends.method, seed=ends.seed,
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -15,7 +15,9 @@ from evenhand.stats.findings import Findings, Inference, Labels
 from evenhand.stats.totals import Statistic
 from evenhand.survey.results import About
 
-__all__ = ["CLUSTER", "FAMILY", "GRAND_MEAN", "Rows", "listed"]
+__all__ = ["CLUSTER", "FAMILY", "GRAND_MEAN", "Rows", "Test", "listed"]
+
+Test = Literal["t", "permutation"]
 
 FAMILY = "survey"
 CLUSTER = "persona"
@@ -28,12 +30,13 @@ NAMED = 8
 @dataclass(slots=True)
 class Rows:
     """The estimates of one condition. ``margin`` is the smallest difference that matters, in
-    rating points; every difference is held against it."""
+    rating points; every difference is held against it. ``test`` says where p comes from."""
 
     inference: Inference
     subject: str | None
     condition: str | None
     margin: float
+    test: Test = "t"
     findings: Findings = field(init=False)
     about: list[About] = field(default_factory=list)
 
