@@ -53,7 +53,7 @@ def between_group_sd(
     Example:
         >>> found = between_group_sd([2.8, 3.0, 3.2], [0.01, 0.01, 0.01])
         >>> [round(x, 3) for x in found]
-        [0.141, 0.048, 0.269, 0.018]
+        [0.141, 0.05, 0.269, 0.018]
     """
     m, v, degrees = _checked(mean, variance, df, level)
     noise = _Noise.of(m, v, degrees)

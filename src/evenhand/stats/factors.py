@@ -223,9 +223,12 @@ def _fit(design: _Design, sums: Floats, counts: Floats) -> tuple[Floats, Floats,
     moved, scaled = np.square(influence), np.square(residual / unit)
     total, fourth = moved @ scaled, np.square(moved) @ np.square(scaled)
     n, k = x.shape
+    # How many equal rows a contrast rests on: a level of few clusters has few, whatever n.
+    rows = moved.sum(axis=1) ** 2 / np.square(moved).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = (3.16 - 2.77 / np.sqrt(n)) * total**2 / fourth
-    df = np.minimum(n - k, np.maximum(1.0, df))
+        df = (3.16 - 2.77 / np.sqrt(rows))[:, None] * total**2 / fourth
+    df = np.minimum(np.minimum(n - k, rows - 1)[:, None], df)
+    df = np.maximum(1.0, df)
     variance = np.where(blind[:, None] | (total <= 0), np.nan, total * unit**2)
     return design.contrasts @ beta, variance, np.where(np.isnan(variance), np.nan, df)
 

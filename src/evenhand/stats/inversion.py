@@ -3,9 +3,10 @@
 A two-sided interval leaves out a size when the statistic lies in that size's lower or upper tail.
 With equal tails (Steiger and Fouladi 1997) the lower end leaves 0 only at a p below alpha / 2,
 and a small statistic gives an interval that is empty. Here the tails are a *tail function* of the
-size (Puza and O'Neill 2006): all of alpha above at size 0, half and half where the test is sure
-to reject. Coverage is the same at every size; the lower end is above 0 exactly when p < alpha;
-and the interval is never empty.
+size (Puza and O'Neill 2006): all of alpha above for sizes that the test rejects less than half
+of the time, then less and less, half and half where it is sure to. Coverage is the same at every
+size; the lower end is above 0 exactly when p < alpha; and the upper end is never below the size
+found half of the time, however small the statistic.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ def invert_size(
         ...     return special.ndtr(size - x) + special.ndtr(-size - x)
         >>> low, high = invert_size(tail, 3.0, critical=1.96, scale=1.0, level=0.95)
         >>> round(low, 2), round(high, 2)
-        (1.3, 4.96)
+        (1.36, 4.96)
     """
     alpha = 1 - level
 
     def above(size: float) -> float:
-        sure = (tail(size, critical) - alpha) / level
+        sure = 2 * tail(size, critical) - 1
         return alpha * (1 - min(1.0, max(0.0, sure)) / 2)
 
     def from_below(size: float) -> float:
@@ -55,10 +56,12 @@ def invert_size(
         return 1 - tail(size, statistic) - (alpha - above(size))
 
     ceiling = scale
-    while from_above(ceiling) > 0:
+    while tail(ceiling, critical) < 0.5 or from_above(ceiling) > 0:
         ceiling *= 2
-    high = float(optimize.brentq(from_above, 0.0, ceiling, xtol=1e-9 * scale, rtol=1e-9))
-    if from_below(0.0) >= 0:
-        return 0.0, high
-    low = float(optimize.brentq(from_below, 0.0, ceiling, xtol=1e-9 * scale, rtol=1e-9))
-    return low, high
+
+    def root(function: Callable[[float], float], floor: float) -> float:
+        return float(optimize.brentq(function, floor, ceiling, xtol=1e-9 * scale, rtol=1e-9))
+
+    half = 0.0 if alpha >= 0.5 else root(lambda size: tail(size, critical) - 0.5, 0.0)
+    high = root(from_above, half) if from_above(half) > 0 else half
+    return (0.0 if from_below(0.0) >= 0 else root(from_below, 0.0)), high
