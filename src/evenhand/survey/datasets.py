@@ -52,8 +52,9 @@ _DELETE = (
     """
     DELETE FROM personas WHERE id IN (SELECT persona_id FROM members WHERE dataset_id = :dataset)
     AND NOT EXISTS (
-        SELECT 1 FROM datasets d JOIN members m ON m.dataset_id = d.id
-        WHERE d.id <> :dataset AND m.persona_id = personas.id
+        SELECT 1 FROM datasets d WHERE d.id <> :dataset AND EXISTS (
+            SELECT 1 FROM members m WHERE m.dataset_id = d.id AND m.persona_id = personas.id
+        )
     )
     """,
     "DELETE FROM links WHERE dataset_id = :dataset",
