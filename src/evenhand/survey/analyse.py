@@ -287,8 +287,8 @@ def _method_notes(chosen: Choices) -> list[str]:
         )
     if chosen.test == "permutation":
         told.append(
-            "p by permutation is for mean differences and pairs over all traits; single categories "
-            "and traits are described without a test"
+            "p by permutation is for mean differences and pairs over all traits; everything else is "
+            "described without a test"
         )
     return told
 

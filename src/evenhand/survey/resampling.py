@@ -1,8 +1,9 @@
 """Bootstrap intervals and permutation tests, where they were asked for.
 
 They are for rows over all traits. Rows of single categories and traits keep their t interval, and
-under permutation they are described only: a p that cannot be smaller than 1 / (draws + 1) would
-never stand among hundreds of tests.
+under permutation they are described only, as is everything but differences and pairs. For a p that
+cannot be smaller than 1 / (draws + 1) never stands among thousands of tests; for the same reason
+a bootstrap gives the interval, and p stays that of the t test.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = ["Ends", "mean_ends", "resampled_differences", "shift_ends", "tested"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+P_BY_T = "; p by t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,16 @@ def shift_ends(rows: Rows, totals: Floats, ends: Ends, limits: tuple[float, floa
     if how.interval != "t":
         found = cluster_estimate(
             totals, ratio(), interval=how.interval, level=how.level, draws=how.draws,
-            seed=how.seed, null=0.0, bounds=limits,
+            seed=how.seed, bounds=limits,
         )  # fmt: skip
-        low, high, p, method, seed = found.low, found.high, found.p, found.method, found.seed
+        low, high, seed = found.low, found.high, found.seed
+        method = f"{found.method}{P_BY_T}"
     if rows.test == "permutation":
         flipped = cluster_sign_flip_test(
             np.arange(len(totals)), totals[:, 0], draws=how.draws, seed=how.seed
         )
         p, seed = flipped.p, how.seed
-        method = f"{method}; p by {flipped.method}"
+        method = f"{method.removesuffix(P_BY_T)}; p by {flipped.method}"
     return Ends(low, high, p, method, seed)
 
 
@@ -98,13 +102,14 @@ def resampled_differences(
             total, count, group, n_groups=n_groups, baseline=plain.baseline, weight=weight,
             interval=how.interval, level=how.level, draws=how.draws, seed=how.seed,
         )  # fmt: skip
-        low, high, p, method, seed = drawn.low, drawn.high, drawn.p, drawn.method, drawn.seed
+        low, high, seed = drawn.low, drawn.high, drawn.seed
+        method = f"{drawn.method}{P_BY_T}"
     if rows.test == "permutation":
         p = permutation_differences(
             total, count, group, n_groups=n_groups, baseline=plain.baseline, weight=weight,
             draws=how.draws, seed=how.seed,
         )  # fmt: skip
-        method, seed = f"{method}; p by cluster permutation", how.seed
+        method, seed = f"{method.removesuffix(P_BY_T)}; p by cluster permutation", how.seed
     return [
         Ends(float(a), float(b), float(c), method, seed)
         for a, b, c in zip(low, high, p, strict=True)

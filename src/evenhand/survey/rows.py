@@ -15,13 +15,16 @@ from evenhand.stats.findings import Findings, Inference, Labels
 from evenhand.stats.totals import Statistic
 from evenhand.survey.results import About
 
-__all__ = ["CLUSTER", "FAMILY", "GRAND_MEAN", "Rows", "Test", "listed"]
+__all__ = ["CLUSTER", "FAMILY", "GRAND_MEAN", "PERMUTED", "Rows", "Test", "listed"]
 
 Test = Literal["t", "permutation"]
 
 FAMILY = "survey"
 CLUSTER = "persona"
 GRAND_MEAN = "grand mean"
+
+PERMUTED = ("mean_difference", "paired_shift")
+"""What is tested under ``--test permutation``; the rest is described."""
 
 # So many names stand in a note.
 NAMED = 8
@@ -99,6 +102,8 @@ class Rows:
             self._keep(about, made, judged)
 
     def _keep(self, about: About, made: Estimate, judged: bool) -> None:
+        if self.test == "permutation" and made.name not in PERMUTED:
+            made = replace(made, p=None, mde=None)
         if judged and made.low is not None and made.high is not None:
             about = replace(about, verdict=verdict(made, margin=self.margin))
         self.findings.estimates.append(made)
