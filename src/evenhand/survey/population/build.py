@@ -83,6 +83,8 @@ class Builder:
             for name in layout.parents
         ]
         codes = [level.code for level in levels]
+        if len(set(codes)) < len(codes):
+            return None
         cells = read_cells(table, parents, codes, self.problems, optional=tuple(layout.shares))
         if cells is None:
             return None

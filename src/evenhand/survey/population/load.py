@@ -116,7 +116,11 @@ def _population(read: Callable[[str], str], given: Mapping[str, float]) -> Popul
     text = kept(_DOCUMENT)
     if text is None:
         raise InvalidInputs(problems)
-    layout = read_layout(parse_document(text, source=_DOCUMENT), problems)
+    try:
+        document = parse_document(text, source=_DOCUMENT)
+    except InputError as error:
+        raise InvalidInputs([error]) from None
+    layout = read_layout(document, problems)
     settings = _settings(layout, given, problems)
     attributes, groupings = Builder(layout, kept, settings, problems).build()
     if problems:

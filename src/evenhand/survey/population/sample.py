@@ -13,7 +13,7 @@ from evenhand.survey.people import Codes
 from evenhand.survey.population.spec import Population
 from evenhand.survey.population.temper import Temperature, tempered
 
-__all__ = ["CHUNK", "sample_chunks", "sample_people"]
+__all__ = ["CHUNK", "alias_tables", "sample_chunks", "sample_people"]
 
 CHUNK = 65_536
 """People of one chunk. Part of what a seed means: another size draws other people."""
@@ -76,7 +76,7 @@ def sample_people(
         >>> from evenhand.survey.population.load import load_population
         >>> people = sample_people(load_population("de-2024"), 5, rng=np.random.default_rng(1))
         >>> people["age"]
-        array([50, 59, 14, 59, 31], dtype=int16)
+        array([51, 55, 14, 55, 31], dtype=int16)
     """
     tables = _tables(population, temperature, age_from, age_to)
     _check_size(n)
@@ -153,7 +153,11 @@ def _tables(
 
 
 def alias_tables(weights: Floats) -> tuple[Floats, Codes]:
-    """Vose's tables (1991, IEEE TSE 17: 972-975) of many distributions, one per row.
+    """Walker's tables of many distributions at once, one per row.
+
+    Built as by Vose (1991, IEEE TSE 17: 972-975), but for all rows in step: levels of a row in
+    order of weight, the lightest filled up by the heaviest, which takes their place once it
+    has itself become light.
 
     Args:
         weights: shape (rows, levels), each row adding up to 1, or to 0 (never drawn).
@@ -161,21 +165,39 @@ def alias_tables(weights: Floats) -> tuple[Floats, Codes]:
     Returns:
         ``keep`` and ``other``, both of that shape. A level of weight 0 is never kept and no
         level's other.
+
+    Example:
+        >>> keep, other = alias_tables(np.array([[0.2, 0.0, 0.8]]))
+        >>> keep.round(6).tolist(), other.tolist()
+        ([[0.6, 0.0, 1.0]], [[2, 2, 2]])
     """
-    n = weights.shape[1]
-    keep = np.where(weights > 0, 1.0, 0.0)
-    other = np.repeat(weights.argmax(axis=1)[:, None], n, axis=1).astype(np.int16)
-    for row in np.flatnonzero(weights.any(axis=1)).tolist():
-        scaled = (weights[row] * n).tolist()
-        small = [level for level in range(n) if scaled[level] < 1]
-        large = [level for level in range(n) if scaled[level] >= 1]
-        while small and large:
-            low, high = small.pop(), large[-1]
-            keep[row, low], other[row, low] = scaled[low], high
-            scaled[high] -= 1 - scaled[low]
-            if scaled[high] < 1:
-                small.append(large.pop())
-    return keep, other
+    n_rows, n = weights.shape
+    # Stable: the same tables on every machine, so that a seed means the same people.
+    order = np.argsort(weights, axis=1, kind="stable")
+    scaled = np.take_along_axis(weights, order, axis=1) * n
+    # Columns stand for places in the order. The heaviest is nobody's other but itself, and what
+    # rounding leaves over at the end stays where it is; a level of weight 0 has been seen by then.
+    keep = np.where(scaled > 0, 1.0, 0.0)
+    other = np.full((n_rows, n), n - 1)
+    rows = np.arange(n_rows)
+    light, heavy = np.zeros(n_rows, dtype=np.int64), np.full(n_rows, n - 1)
+    left, following = scaled[:, 0].copy(), np.ones(n_rows, dtype=np.int64)
+    for _ in range(n - 1):
+        active = (left < 1) & (light != heavy)
+        keep[rows, light] = np.where(active, left, keep[rows, light])
+        other[rows, light] = np.where(active, heavy, other[rows, light])
+        scaled[rows, heavy] -= np.where(active, 1 - left, 0.0)
+        spent = active & (scaled[rows, heavy] < 1)
+        light = np.where(spent, heavy, np.where(active, following, light))
+        heavy = heavy - spent
+        following = following + (active & ~spent)
+        left = scaled[rows, light]
+    full_keep, full_other = np.empty_like(keep), np.empty((n_rows, n), dtype=np.int16)
+    np.put_along_axis(full_keep, order, keep, axis=1)
+    np.put_along_axis(
+        full_other, order, np.take_along_axis(order, other, axis=1).astype(np.int16), axis=1
+    )
+    return full_keep, full_other
 
 
 def _check_size(n: int) -> None:

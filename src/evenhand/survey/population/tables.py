@@ -22,6 +22,7 @@ MAX_CELLS = 20_000_000
 MAX_ROWS = 200_000
 _TOLD = 8  # problems told of one kind and file; the rest are counted
 OLDEST = 150
+_LARGEST = 1e15  # weights beyond it, or below 1 over it, would lose others in a sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +233,14 @@ class _CellReader:
             missing.append("weight (or share)")
         allowed = wanted | bands | ({"level", "weight", "share"} if long else set(self.levels))
         unknown = sorted(columns - allowed)
-        for name in missing:
-            self.problems.append(self.table.problem(f"has no column {name}"))
+        told = [f"has no column {name}" for name in missing]
         for name in unknown:
-            hint = close_to(name, sorted(allowed))
-            text = f"column {name} is neither a parent ({self.names}) nor a level{hint}"
-            self.problems.append(self.table.problem(text))
+            hint = close_to(name, sorted(allowed)) if len(told) < _TOLD else ""
+            told.append(f"column {name} is neither a parent ({self.names}) nor a level{hint}")
+        self.problems.extend(self.table.problem(text) for text in told[:_TOLD])
+        if len(told) > _TOLD:
+            rest = f"{len(told) - _TOLD} more columns are missing or unknown"
+            self.problems.append(self.table.problem(rest))
         return not missing and not unknown
 
     def wide(self, blank: float) -> Cells:
@@ -361,7 +364,12 @@ class _CellReader:
             value = float(cell)
         except ValueError:
             value = math.nan
-        if math.isfinite(value) and value >= 0:
+        if value == 0 or 1 / _LARGEST <= value <= _LARGEST:
             return value
-        self.fault("weights", f"{cell!r} is no number from 0 up", row, column)
+        reach = (
+            ""
+            if value < 0 or math.isnan(value)
+            else f", or is beyond {1 / _LARGEST:g} or {_LARGEST:g}"
+        )
+        self.fault("weights", f"{cell!r} is no number from 0 up{reach}", row, column)
         return None

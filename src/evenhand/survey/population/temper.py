@@ -55,7 +55,7 @@ def tempered(
     Raises:
         InputError: a temperature outside 0..1, an unknown attribute, an age range without people.
     """
-    by_name = temperatures(population, temperature)
+    by_name = _temperatures(population, temperature)
     rows = []
     for attribute in population.attributes:
         weights = attribute.weights
@@ -67,7 +67,7 @@ def tempered(
     return tuple(rows)
 
 
-def temperatures(population: Population, temperature: Temperature) -> dict[str, float]:
+def _temperatures(population: Population, temperature: Temperature) -> dict[str, float]:
     """The temperature of each attribute. Raises as ``tempered`` does."""
     names = [attribute.name for attribute in population.attributes]
     if not isinstance(temperature, Mapping):
