@@ -101,12 +101,11 @@ def display(quiet: bool) -> Any:
     return partial(Display, quiet=quiet)
 
 
-def ended(outcome: Ended, as_json: bool) -> None:
-    """Say how a run ended and leave with its exit code."""
+def ended(outcome: Ended, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Say how a run ended and leave with its exit code; ``more`` joins what JSON says."""
     if as_json:
-        options.print_json(
-            {"run": outcome.run, "status": outcome.status, "units": dict(outcome.units)}
-        )
+        said = {"run": outcome.run, "status": outcome.status, "units": dict(outcome.units)}
+        options.print_json({**said, **(more or {})})
     else:
         units = outcome.units
         parts = [

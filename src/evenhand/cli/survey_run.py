@@ -77,7 +77,12 @@ ModelOption = Annotated[
     ),
 ]
 LanguageName = Annotated[
-    str, typer.Option("--language", help="Language of the prompts: de, en, or a template's own.")
+    str | None,
+    typer.Option(
+        "--language",
+        help="Language of the prompts: de (the default), en, or a template's own.",
+        show_default=False,
+    ),
 ]
 TemplateName = Annotated[
     str | None, typer.Option("--template", help="Prompt template: a version, or a YAML file.")
@@ -149,7 +154,7 @@ def register(app: typer.Typer) -> None:
 def enrich(
     dataset: Dataset = None,
     model: Model = None,
-    language: LanguageName = "de",
+    language: LanguageName = None,
     template: TemplateName = None,
     seed: Seed = 0,
     limit: Limit = None,
@@ -183,7 +188,11 @@ def enrich(
 
         return prepare_enrichment(
             settings,
-            EnrichSpec(dataset=_dataset(settings, dataset), language=language, template=template),
+            EnrichSpec(
+                dataset=_dataset(settings, dataset),
+                language=_language(language, template),
+                template=template,
+            ),
             subject=_subject(model, base_url, model_option),
             seed=seed,
             asked=AskedWith(
@@ -196,15 +205,14 @@ def enrich(
         _tell(settings, known, bool(repair), prepare, write_requests, as_json)
         return
     outcome = _perform(settings, known, bool(repair), prepare, budget, quiet)
-    _tell_written(settings, outcome.run)
-    ended(outcome, as_json)
+    ended(outcome, as_json, _written(settings, outcome.run))
 
 
 def run(
     dataset: Dataset = None,
     model: Model = None,
     traits: Traits = None,
-    language: LanguageName = "de",
+    language: LanguageName = None,
     scale_order: Shown = ScaleOrder.forward,
     dual: Dual = 0.0,
     rationale: Reason = Rationale.on,
@@ -243,9 +251,10 @@ def run(
         from evenhand.survey.prepare import AskedWith, prepare_ratings
         from evenhand.survey.spec import AskSpec
 
+        spoken = _language(language, template)
         spec = AskSpec(
             dataset=_dataset(settings, dataset),
-            language=language,
+            language=spoken,
             scale_order=scale_order.value,
             dual=dual,
             rationale=rationale is Rationale.on,
@@ -258,7 +267,7 @@ def run(
             settings,
             spec,
             subject=_subject(model, base_url, model_option),
-            traits=_traits(traits, language),
+            traits=_traits(traits, spoken),
             seed=seed,
             asked=AskedWith(temperature=decoding_temperature, reply_tokens=reply_tokens, limit=limit),
         )  # fmt: skip
@@ -333,6 +342,15 @@ def _dataset(settings: Any, given: str | None) -> int:
         raise InputError("give a dataset with --dataset ID, or --resume RUN")
     with Datasets(settings) as datasets:
         return datasets.get(given).id
+
+
+def _language(language: str | None, template: str | None) -> str:
+    """The language asked for, else the template's, else German."""
+    from evenhand.survey.prompts import load_template
+
+    if language is not None or template is None:
+        return language or "de"
+    return load_template(template).language
 
 
 def _subject(model: str | None, base_url: str | None, given: list[str] | None) -> Subject:
@@ -419,8 +437,8 @@ def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> 
     print("nothing was asked")
 
 
-def _tell_written(settings: Any, run_id: str) -> None:
-    """What the texts of an enrichment give away, and how many were restated."""
+def _written(settings: Any, run_id: str) -> dict[str, Any]:
+    """Tell what the texts of an enrichment give away, and how many were restated."""
     from evenhand.runs.ledger import Ledger
     from evenhand.survey.enrich import written
 
@@ -428,3 +446,10 @@ def _tell_written(settings: Any, run_id: str) -> None:
         found = written(ledger, run_id)
     for line in found.lines():
         options.note(line)
+    return {
+        "people": found.people,
+        "without": found.without,
+        "variants": found.variants,
+        "stated": {name: dict(counts) for name, counts in found.stated.items()},
+        "restated": dict(found.restated),
+    }

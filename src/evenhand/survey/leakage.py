@@ -35,6 +35,7 @@ _AGE = re.compile(
 # Labels say "Lehrer/in", "Koch/Köchin": the ending alone is not a word.
 _ENDINGS = frozenset({"in", "innen", "r", "e", "n", "frau", "mann"})
 _LONGEST_PHRASE = 4
+SHORTEST_LABEL = 3
 
 
 class Lexicon:
@@ -57,7 +58,9 @@ class Lexicon:
             if known.name != AGE:
                 for level in known.levels:
                     for form in _forms(level, language):
-                        self._add(known.name, form)
+                        # A label such as "IN" would be found in every English text.
+                        if len(form.strip()) >= SHORTEST_LABEL:
+                            self._add(known.name, form)
         self._lengths = sorted({len(stem) for stem in self._stems})
         self._phrases = any(" " in word for word in self._words)
 

@@ -69,8 +69,7 @@ class RatingWork:
         self.seed = seed
         self._decoding = decoding
         self._template = template
-        # An expectation is read from one token: no rationale is asked for before it.
-        self._schema = template.schema(spec.rationale and spec.answer == "sampled")
+        self._schema = template.schema(spec.rationale)
         self._shown = {
             (trait.id, order): template.scale(trait, order)
             for trait in self.traits

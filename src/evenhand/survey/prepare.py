@@ -69,8 +69,8 @@ class AskedWith:
         if isinstance(spec, EnrichSpec):
             usual, room = TEXTS_TEMPERATURE, TEXTS_TOKENS
         else:
-            reasons = spec.rationale and spec.answer == "sampled"
-            usual, room = RATING_TEMPERATURE, RATIONALE_TOKENS if reasons else RATING_TOKENS
+            usual = RATING_TEMPERATURE
+            room = RATIONALE_TOKENS if spec.rationale else RATING_TOKENS
         temperature = usual if self.temperature is None else self.temperature
         return Decoding(temperature=temperature, max_tokens=self.reply_tokens or room)
 
@@ -155,8 +155,13 @@ def _ratings(
     seed: int,
     asked: AskedWith,
 ) -> Planned:
+    notes: tuple[str, ...] = ()
     if spec.answer == "expected":
         require_logprobs(subject)
+        if spec.rationale:
+            # One token's probabilities are read: what comes before it must not be drawn.
+            spec = replace(spec, rationale=False)
+            notes += ("an expectation is asked for without a rationale",)
     template = load_template(spec.template or spec.language)
     _check_language(template, spec)
     _check_traits(traits, template.language)
@@ -181,7 +186,7 @@ def _ratings(
         "parser": PARSER_VERSION,
         "texts": {"run": spec.attributes_run, "digest": texts_digest(texts)} if texts else None,
     }
-    notes = members.notes
+    notes += members.notes
     if spec.attributes_run is not None:
         bare = sum(int(id) not in texts for id in members.roster.people.ids)
         if bare:
@@ -342,9 +347,16 @@ def _same(planned: Planned, row: RunRow) -> None:
             f"{planned.work.template} now; put the old file back, or start a new run",
             where=row.id,
         )
+    was, now = row.config.get("texts"), planned.stored.get("texts")
+    if was != now:
+        raise InputError(
+            f"the texts of enrichment {row.config['ask']['attributes_run']} have changed since the "
+            "run began; start a new run",
+            where=row.id,
+        )
     if planned.work.plan_hash != row.plan_hash:
         raise InputError(
-            "the texts it asks with have changed since the run began "
-            f"(enrichment {row.config['ask'].get('attributes_run')}); start a new run",
+            f"this version of Evenhand plans the run differently than {row.version}, which began "
+            "it; finish it with that version, or start a new run",
             where=row.id,
         )
