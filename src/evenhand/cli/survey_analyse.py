@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evenhand.cli import estimates, options
+
+if TYPE_CHECKING:
+    from evenhand.runs.ledger import Ledger
+    from evenhand.survey.results import Analysed
 
 __all__ = ["register"]
 
@@ -87,6 +91,8 @@ def analyse(
     with Ledger(options.ground(workspace, db)) as ledger:
         ids = [ledger.run(run).id for run in runs]
         analysed = analyse_runs(ledger, ids, choices=chosen)
+        if output is not None:
+            _write(ledger, ids, analysed, output)
     for note in analysed.result.notes:
         options.note(f"note: {note}")
     if options.wants_json(json):
@@ -94,3 +100,15 @@ def analyse(
         return
     for line in lines(analysed):
         print(line)
+
+
+def _write(ledger: Ledger, run_ids: list[str], analysed: Analysed, output: Path) -> None:
+    """The report as files."""
+    from evenhand.report.record import write
+    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.facts import report_of
+
+    with Datasets(ledger.settings) as datasets:
+        page = report_of(ledger, datasets, run_ids, analysed)
+    for path in write(page, output).values():
+        options.note(f"wrote {path}")

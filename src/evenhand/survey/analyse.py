@@ -21,6 +21,7 @@ from evenhand.survey.axes import Axis, axes_of, baselines_of
 from evenhand.survey.contrasts import delta_rows, intensity_rows, kruskal_rows
 from evenhand.survey.distributions import distributions
 from evenhand.survey.levels import axis_means, difference_rows, level_rows, small_groups, whole
+from evenhand.survey.loading import load_ratings
 from evenhand.survey.missing import accounting, answers_by_person, missing_rows
 from evenhand.survey.order import dual_pairs, order_rows, order_table, use_rows
 from evenhand.survey.outcomes import PersonaSums, persona_sums
@@ -107,8 +108,6 @@ def analyse_runs(
     Raises:
         InputError: a run has no rating, or a choice does not fit its population.
     """
-    from evenhand.survey.loading import load_ratings
-
     return analyse(load_ratings(ledger, run_ids), choices=choices)
 
 
