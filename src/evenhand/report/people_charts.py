@@ -263,7 +263,7 @@ def composition(
     the table has all of them. As many pictures as it takes to read every row.
 
     Example:
-        >>> rows = [ShareRow("gender", "male", 4, 0.4, 0.49), ShareRow("gender", "female", 6, 0.6, 0.51)]
+        >>> rows = [ShareRow("gender", "male", 4, 0.4, 0.48), ShareRow("gender", "female", 6, 0.6, 0.51)]
         >>> composition(rows, title="People")[0].alt
         'People. 2 levels of gender. Furthest from the population: female, 60.0 % beside 51.0 %.'
     """

@@ -6,7 +6,7 @@ was computed, and how to do it again. An instrument gives its ``Words`` and adds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -82,7 +82,6 @@ class Words:
     done: str
     parts: str
     conditions: Mapping[str, str] = field(default_factory=dict)
-    rank: Callable[[Estimate], float] = lambda e: is_part(e)
 
 
 def is_part(estimate: Estimate) -> bool:
@@ -116,8 +115,21 @@ def total(result: Result) -> Accounting | None:
     return next(whole, None)
 
 
-def in_short(result: Result, units: Mapping[str, int], words: Words) -> Iterator[Block]:
-    """The figures that the eye meets first, and the strongest findings in sentences."""
+def in_short(
+    result: Result,
+    units: Mapping[str, int],
+    words: Words,
+    *,
+    chosen: Sequence[Estimate] | None = None,
+) -> Iterator[Block]:
+    """The figures that the eye meets first, and the strongest findings in sentences.
+
+    Args:
+        result: everything that was estimated.
+        units: pieces of work by status.
+        words: the instrument's.
+        chosen: the differences to tell, of those that stand; the surest ones when None.
+    """
     yield Heading("In short")
     yield tiles(result, units, words)
     compared = tested(result, words.measures)
@@ -127,7 +139,8 @@ def in_short(result: Result, units: Mapping[str, int], words: Words) -> Iterator
     seen = by_verdict.get("differs", [])
     leads = by_verdict.get("corrected_away", []) + by_verdict.get("uncorrected", [])
     if seen:
-        strongest = sorted(seen, key=lambda e: (words.rank(e), _holm(e), e.name))[:MOST_FINDINGS]
+        order = sorted(seen, key=lambda e: (is_part(e), _holm(e), e.name))
+        strongest = order[:MOST_FINDINGS] if chosen is None else chosen
         yield Items(tuple(_say(e, words) for e in strongest))
         if len(seen) > len(strongest):
             yield Text(
@@ -192,8 +205,13 @@ def tiles(result: Result, units: Mapping[str, int], words: Words) -> Tiles:
     return Tiles(tuple(made))
 
 
-def missing(result: Result, words: Words) -> Iterator[Block]:
-    """Who was refused, who could not be read, whom nobody answered: a picture, and all counts."""
+def missing(
+    result: Result, words: Words, *, rows: Sequence[Accounting] | None = None
+) -> Iterator[Block]:
+    """Who was refused, who could not be read, whom nobody answered: a picture, and all counts.
+
+    ``rows`` are drawn; the total and every group over all conditions when None.
+    """
     if not any(row.asked for row in result.accounting):
         return
     yield Heading("What is missing")
@@ -201,19 +219,23 @@ def missing(result: Result, words: Words) -> Iterator[Block]:
         "An answer that did not come, or that nobody could read with certainty, is missing: it is "
         "counted here by group and is never scored as right or wrong."
     )
-    by_group = [row for row in result.accounting if row.group is not None]
-    by_condition = [row for row in result.accounting if row.group is None]
-    whole = total(result)
-    rows = ([whole] if whole else []) + [row for row in by_group if row.condition is None]
-    if len(rows) < 2:
-        rows = by_condition or by_group
     yield accounting(
-        rows, title="What became of the answers asked for", conditions=words.conditions
+        _drawn(result) if rows is None else rows,
+        title="What became of the answers asked for",
+        conditions=words.conditions,
     )
     yield Fold(
         "Every condition and group in counts",
         (accounting_table(result.accounting, words.conditions),),
     )
+
+
+def _drawn(result: Result) -> list[Accounting]:
+    by_group = [row for row in result.accounting if row.group is not None]
+    by_condition = [row for row in result.accounting if row.group is None]
+    whole = total(result)
+    rows = ([whole] if whole else []) + [row for row in by_group if row.condition is None]
+    return rows if len(rows) > 1 else by_condition or by_group
 
 
 def meanings(estimates: Iterable[Estimate], measures: Mapping[str, Measure]) -> Iterator[Block]:
