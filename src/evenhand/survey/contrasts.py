@@ -13,16 +13,23 @@ from evenhand.errors import StatsError
 from evenhand.stats.between_groups import between_group_sd
 from evenhand.stats.ordinal import cliffs_delta_of_counts, kruskal_epsilon2
 from evenhand.survey.axes import Axis, named
-from evenhand.survey.levels import AxisMeans
+from evenhand.survey.levels import REACH, AxisMeans
 from evenhand.survey.outcomes import MIDDLE, Outcome, PersonaSums
 from evenhand.survey.ratings import Cells, Ratings
 from evenhand.survey.results import About
-from evenhand.survey.rows import CLUSTER, Rows
+from evenhand.survey.rows import CLUSTER, Rows, listed
 
 __all__ = ["delta_rows", "intensity_rows", "kruskal_rows"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+
+FEWEST = 5
+"""Personas on each side of a Cliff's delta: with 2 or 3, placements agree by chance so often that
+its t test finds what is not there, and in a large family nothing corrects for that."""
+
+WIDEST = REACH / 2
+"""Half of the groups at 1 and half at 5 lie as far apart as any can."""
 
 MOST_CELLS = 20_000_000
 """Of the table of personas by values: beyond it, expectations are rounded to one decimal."""
@@ -58,7 +65,7 @@ def intensity_rows(rows: Rows, found: Sequence[AxisMeans]) -> None:
             )
             rows.put(
                 About(part="spread", category=outcome.category), "bias_intensity", value,
-                scale="score", low=low, high=high,
+                scale="score", low=low, high=min(high, WIDEST),
                 group=named(ALL_AXES, None, outcome.words), n=max(s.n for s in jointly),
                 n_clusters=max(s.n_clusters for s in jointly), cluster=CLUSTER,
                 method="root mean square of the attributes, joint intervals (Bonferroni)",
@@ -82,7 +89,7 @@ def _intensity(
     n, n_clusters = int(means.n[told, j].sum()), int(means.n_clusters[told, j].sum())
     rows.put(
         About(part="spread", attribute=found.axis.name, category=outcome.category),
-        "bias_intensity", size.value, scale="score", low=size.low, high=size.high, p=size.p,
+        "bias_intensity", size.value, scale="score", low=size.low, high=min(size.high, WIDEST), p=size.p,
         group=group, n=n, n_clusters=n_clusters, cluster=CLUSTER,
         method="between-group SD, ANOVA-type test inverted",
     )  # fmt: skip
@@ -120,12 +127,19 @@ def delta_rows(
 ) -> None:
     """``cliffs_delta`` of every group: its ratings against the baseline's, or everybody else's."""
     counts = _counts_by_value(MIDDLE + ratings.valence * (cells.value - MIDDLE))
+    few = []
     for axis, reference in zip(axes, references, strict=True):
         for i, level in enumerate(axis.levels):
             if i == reference or len(axis) < 2:
                 continue
             kept = axis.codes >= 0 if reference is None else np.isin(axis.codes, (i, reference))
-            _delta(rows, axis, level.code, reference, counts[kept], axis.codes[kept] == i)
+            in_group, rated = axis.codes[kept] == i, counts[kept].any(axis=1)
+            if min((in_group & rated).sum(), (~in_group & rated).sum()) < FEWEST:
+                few.append(named(axis.name, level.code))
+                continue
+            _delta(rows, axis, level.code, reference, counts[kept], in_group)
+    if few:
+        rows.note(f"no cliffs_delta with fewer than {FEWEST} personas on a side: {listed(few)}")
 
 
 def _counts_by_value(good: Floats) -> Floats:

@@ -142,8 +142,8 @@ def _direction_rows(rows: Rows, found: Shifts, pooled: PersonaSums) -> None:
         _put(rows, found, pooled, means, (found.axis, end, start), int(place))
     if few:
         rows.note(
-            f"{found.axis}: {len(few)} directions with fewer than {FEWEST_PAIRS} pairs have no row "
-            f"of their own ({listed(few)}); they count in their levels"
+            f"{found.axis}: no row of their own for directions with fewer than {FEWEST_PAIRS} pairs "
+            f"({listed(few)}); they count in their levels"
         )
 
 
