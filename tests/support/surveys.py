@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from evenhand.runs.export import export_jsonl
@@ -13,10 +14,11 @@ from evenhand.survey.build import build_counterfactual
 from evenhand.survey.datasets import Datasets
 from evenhand.survey.exports.unit_line import describe_unit
 from evenhand.survey.population.load import load_population
+from evenhand.survey.population.spec import Population
 from evenhand.survey.run import start_ratings
 from evenhand.survey.spec import AskSpec, Trait
 
-__all__ = ["TRAITS", "exported", "pairs", "pool", "rated", "rows"]
+__all__ = ["TRAITS", "exported", "germany", "pairs", "pool", "rated", "rows"]
 
 TRAITS = (
     Trait("kind", {"de": "freundlich", "en": "kind"}, "warmth", 1, "rude"),
@@ -25,10 +27,16 @@ TRAITS = (
 )
 
 
+@cache
+def germany() -> Population:
+    """The shipped population, built once a process."""
+    return load_population("de-2024")
+
+
 def pool(settings: Settings, n: int = 12, *, seed: int = 1, age_from: int = 18) -> int:
     """A pool of de-2024; its id."""
     with Datasets(settings) as datasets:
-        made = datasets.create_pool(load_population("de-2024"), n, seed=seed, age_from=age_from)
+        made = datasets.create_pool(germany(), n, seed=seed, age_from=age_from)
         return made.id
 
 
