@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from evenhand.cli import survey_analyse, survey_build, survey_run, survey_traits
+from evenhand.cli import (
+    survey_analyse,
+    survey_build,
+    survey_datasets,
+    survey_run,
+    survey_traits,
+)
 
 __all__ = ["app"]
 
@@ -13,6 +19,7 @@ app = typer.Typer(
     help="Synthetic personas rated on a Likert scale: does the rating depend on who they are?",
 )
 
+survey_datasets.register(app)
 survey_build.register(app)
 survey_run.register(app)
 survey_analyse.register(app)

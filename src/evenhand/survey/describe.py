@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations, groupby
 from typing import Any
 
-__all__ = ["AgeGender", "Association", "Composition", "LevelShare"]
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.errors import StatsError
+from evenhand.stats.association import contingency, cramers_v_of_table
+from evenhand.survey.datasets import DatasetRow, Datasets
+from evenhand.survey.people import People, axis_codes
+from evenhand.survey.population.expect import joint, marginal
+from evenhand.survey.population.spec import AGE, Attribute, Grouping, Population
+
+__all__ = [
+    "AgeGender",
+    "Association",
+    "Composition",
+    "LevelShare",
+    "describe",
+    "render_composition",
+]
+
+_GENDER = "gender"
+# Levels of one axis that are printed.
+_LONG = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +97,137 @@ class Composition:
     axes: tuple[LevelShare, ...]
     pyramid: tuple[AgeGender, ...]
     associations: tuple[Association, ...]
+
+
+def describe(datasets: Datasets, id_or_name: int | str) -> Composition:
+    """What a dataset is made of, beside its population at temperature 0 and the same ages.
+
+    The ages are those that the pool was drawn from, also where the dataset was made from a pool
+    in several steps; the population's own where nobody said.
+
+    Raises:
+        NotFound: no such dataset.
+
+    Example:
+        >>> import tempfile
+        >>> from evenhand.settings import Settings
+        >>> from evenhand.survey.population.load import load_population
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Datasets(Settings.resolve(workspace=folder, environ={})) as held:
+        ...         pool = held.create_pool(load_population("de-2024"), 500, seed=1)
+        ...         found = describe(held, pool.id)
+        >>> [(row.level, round(row.population_share, 3)) for row in found.axes[:2]]
+        [('male', 0.493), ('female', 0.507)]
+    """
+    row = datasets.get(id_or_name)
+    population, people = datasets.population(row.id), datasets.people(row.id)
+    ages = _ages(datasets, row, population)
+    return Composition(
+        dataset=row.id,
+        name=row.name,
+        kind=row.kind,
+        n=row.n,
+        population=population.name,
+        source=row.source_id,
+        seed=row.seed,
+        config=row.config,
+        roles=row.counts["roles"],
+        changed=row.counts.get("changed", {}),
+        age_from=ages[0],
+        age_to=ages[1],
+        axes=tuple(_shares(population, people, ages)),
+        pyramid=tuple(_pyramid(population, people, ages)),
+        associations=tuple(_associations(population, people)),
+    )
+
+
+def render_composition(found: Composition) -> str:
+    """The composition as plain text: a table per axis, its most frequent levels where there are many."""
+    lines = [
+        f"dataset {found.dataset} {found.name!r}: {found.kind}, {found.n:,} people of "
+        f"{found.population}, ages {found.age_from} to {found.age_to}"
+    ]
+    width = max((len(row.level) for row in found.axes), default=0)
+    axis = ""
+    for row in found.axes:
+        if not row.count and not row.population_share:
+            continue
+        if row.axis != axis:
+            axis = row.axis
+            lines += [
+                "",
+                f"{axis.ljust(width + 2)}  {'count':>10}  {'here':>7}  {'population':>10}",
+            ]
+        beside = "" if row.population_share is None else f"{row.population_share:10.2%}"
+        lines.append(f"  {row.level.ljust(width)}  {row.count:>10,}  {row.share:7.2%}  {beside}")
+    if found.associations:
+        lines += ["", "association (Cramér's V, corrected for bias; among those both apply to)"]
+    for pair in found.associations:
+        value = "    –" if pair.cramers_v is None else f"{pair.cramers_v:5.3f}"
+        lines.append(f"  {value}  {pair.first} x {pair.second}")
+    return "\n".join(lines)
+
+
+def _ages(datasets: Datasets, row: DatasetRow, population: Population) -> tuple[int, int]:
+    while "age_from" not in row.config and row.source_id is not None:
+        row = datasets.get(row.source_id)
+    oldest = len(population.attribute(AGE).levels) - 1
+    return int(row.config.get("age_from", 0)), int(row.config.get("age_to", oldest))
+
+
+def _shares(population: Population, people: People, ages: tuple[int, int]) -> Iterator[LevelShare]:
+    axes: tuple[Attribute | Grouping, ...] = (*population.attributes, *population.groupings)
+    for axis in axes:
+        if axis.name == AGE:
+            continue
+        places = axis_codes(population, people, axis.name)
+        counts = np.bincount(places, minlength=len(axis.levels))
+        expected = marginal(population, axis.name, age_from=ages[0], age_to=ages[1])
+        for place, level in enumerate(axis.levels):
+            yield LevelShare(
+                axis.name,
+                level.code,
+                level.labels.get("en", level.code),
+                int(counts[place]),
+                float(counts[place] / len(people)),
+                float(expected[place]),
+            )
+
+
+def _pyramid(population: Population, people: People, ages: tuple[int, int]) -> Iterator[AgeGender]:
+    known = {attribute.name: attribute for attribute in population.attributes}
+    if _GENDER not in known:
+        return
+    age, gender = known[AGE], known[_GENDER]
+    counts = contingency(
+        people.codes[AGE], people.codes[_GENDER], len(age.levels), len(gender.levels)
+    )
+    expected = joint(population, [AGE, _GENDER], age_from=ages[0], age_to=ages[1]) * len(people)
+    for year, place in zip(*np.nonzero((counts > 0) | (expected > 0)), strict=True):
+        yield AgeGender(
+            int(year),
+            gender.levels[place].code,
+            int(counts[year, place]),
+            float(expected[year, place]),
+        )
+
+
+def _associations(population: Population, people: People) -> Iterator[Association]:
+    """Every pair of axes once; what a grouping groups is looked at through it alone."""
+    grouped = {grouping.of: grouping.name for grouping in population.groupings}
+    names = dict.fromkeys(grouped.get(known.name, known.name) for known in population.attributes)
+    codes = {name: axis_codes(population, people, name) for name in names}
+    stated = {
+        name: np.array([level.stated for level in population.axis(name).levels]) for name in names
+    }
+    for first, second in combinations(names, 2):
+        size = (len(stated[first]), len(stated[second]))
+        table = contingency(codes[first], codes[second], *size)
+        yield Association(first, second, _v(table[np.ix_(stated[first], stated[second])]))
+
+
+def _v(table: NDArray[np.int64]) -> float | None:
+    try:
+        return cramers_v_of_table(table)
+    except StatsError:
+        return None
