@@ -54,6 +54,12 @@ def balance(
             show_default=False,
         ),
     ] = None,
+    keep: Annotated[
+        float,
+        typer.Option(
+            "--keep", help="Share of its Cramér's V in the pool that such a pair may keep."
+        ),
+    ] = 0.5,
     name: Name = None,
     workspace: options.Workspace = None,
     db: options.Db = None,
@@ -66,7 +72,14 @@ def balance(
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as datasets:
         row, found = build_balanced(
-            datasets, dataset, n, axes=_words(axes), pairs=_pairs(pairs), seed=seed, name=name
+            datasets,
+            dataset,
+            n,
+            axes=_words(axes),
+            pairs=_pairs(pairs),
+            keep=keep,
+            seed=seed,
+            name=name,
         )
     if as_json:
         options.print_json({**_made(row), **found.as_counts()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -10,19 +10,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.errors import InputError, NotFound, StatsError
-from evenhand.stats.association import cramers_v_of_table
-from evenhand.survey.balance_cells import Axis, Cells, Counts, cells_of, fill, quotas
+from evenhand.errors import InputError, NotFound
+from evenhand.survey.balance_cells import Axis, Cells, Counts, cells_of, fill
+from evenhand.survey.balance_fit import Pair, association, fit, targets
+from evenhand.survey.balance_moves import whole_people
 from evenhand.survey.people import People, axis_codes
 from evenhand.survey.population.spec import Population
 
-__all__ = ["AXES", "PAIRS", "Balanced", "Evenness", "Together", "balance"]
+__all__ = ["AXES", "KEEP", "PAIRS", "Balanced", "Evenness", "Together", "balance"]
 
 AXES = ("gender", "age_bin", "subregion", "religion", "sexuality")
 """Balanced unless axes are named; those that a population lacks, or that do not vary, are left out."""
 
 PAIRS = (("subregion", "religion"),)
 """Kept from being associated unless pairs are named."""
+
+KEEP = 0.5
+"""A pair kept apart may have this share of the corrected Cramér's V that it has in the pool."""
+
+# Below this V a pair kept apart is apart enough. Aimed at is a little less than the limit.
+NEGLIGIBLE = 0.05
+AIM = 0.97
+TRIES = 4
+# A pair that was not kept apart is told of when balancing raised its V by this much.
+TELLING = 0.1
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,7 @@ def balance(
     *,
     axes: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    keep: float = KEEP,
     seed: int,
 ) -> Balanced:
     """Choose n people, the axes as even as the pool allows and the pairs as little associated.
@@ -104,6 +117,7 @@ def balance(
     Args:
         axes: attributes or groupings; ``AXES`` unless given.
         pairs: pairs of those axes; ``PAIRS`` unless given; none for an empty sequence.
+        keep: the share of its corrected Cramér's V in the pool that a pair may keep.
 
     Raises:
         InputError: n is too large or below 1, an axis does not vary or is named twice, or a
@@ -111,21 +125,24 @@ def balance(
         NotFound: the population has no such axis.
     """
     _check_n(n, len(people))
+    if not 0 <= keep <= 1:
+        raise InputError(f"{keep} is no share; give 0 to 1, such as 0.5", where="keep")
     order = np.argsort(people.ids, kind="stable")
     columns, known, notes = _axes(population, people, axes)
     cells = cells_of(known, [column[order] for column in columns])
     names = [axis.name for axis in known]
     wanted = _pairs(names, pairs)
     rng = np.random.default_rng(seed)
-    taken = quotas(cells, [(names.index(a), names.index(b)) for a, b in wanted], n, rng)
+    taken = _quotas(cells, [(names.index(a), names.index(b)) for a, b in wanted], n, keep, rng)
     chosen = np.sort(order[_draw(cells.member, taken, rng)])
+    together = tuple(
+        _together(cells, pair, taken, wanted) for pair in combinations(range(len(known)), 2)
+    )
     return Balanced(
         chosen,
         tuple(_evenness(population, cells, place, taken, n) for place in range(len(known))),
-        tuple(
-            _together(cells, pair, taken, wanted) for pair in combinations(range(len(known)), 2)
-        ),
-        tuple(notes),
+        together,
+        (*notes, *_told(together, keep)),
     )
 
 
@@ -153,10 +170,11 @@ def _axes(
                 raise
             notes.append(f"{population.name} has no {name}, so it was not balanced")
             continue
-        axis = Axis(name, np.array([level.stated for level in population.axis(name).levels]))
-        present = np.flatnonzero(
-            np.bincount(column, minlength=len(axis.stated))[: len(axis.stated)]
-        )
+        stated = [level.stated for level in population.axis(name).levels]
+        # What is not known (below 0) is one more category, and like those that do not apply.
+        column = np.where(_unknown(population, people, name), len(stated), column)
+        axis = Axis(name, np.array([*stated, False]))
+        present = np.flatnonzero(np.bincount(column, minlength=len(axis.stated)))
         if axis.stated[present].sum() < 2:
             said = f"{name} has fewer than 2 categories among these people"
             if names is not None:
@@ -170,6 +188,12 @@ def _axes(
     return columns, known, notes
 
 
+def _unknown(population: Population, people: People, name: str) -> NDArray[np.bool_]:
+    axis = population.axis(name)
+    missing: NDArray[np.bool_] = people.codes[getattr(axis, "of", axis.name)] < 0
+    return missing
+
+
 def _pairs(names: Sequence[str], pairs: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
     if pairs is None:
         return [pair for pair in PAIRS if set(pair) <= set(names)]
@@ -180,6 +204,35 @@ def _pairs(names: Sequence[str], pairs: Sequence[tuple[str, str]] | None) -> lis
                 where="pairs",
             )
     return list(pairs)
+
+
+def _quotas(
+    cells: Cells, pairs: Sequence[tuple[int, int]], n: int, keep: float, rng: np.random.Generator
+) -> Counts:
+    """How many people to take from each cell.
+
+    Whole people may carry a pair over its limit; then aim lower. Where the pool allows no less,
+    the last try stands, and the association that is told says so.
+    """
+    wanted = targets(cells, n)
+    start = rng.bit_generator.state
+    limits = [
+        max(keep * (association(cells, pair, cells.capacity.astype(float)) or 0.0), NEGLIGIBLE)
+        for pair in pairs
+    ]
+    aims = [AIM * limit for limit in limits]
+    for _ in range(TRIES):
+        rng.bit_generator.state = start
+        goals = [Pair(pair, aim) for pair, aim in zip(pairs, aims, strict=True)]
+        taken = whole_people(cells, fit(cells, wanted, goals, n), pairs, n, rng)
+        found = [association(cells, pair, taken.astype(float)) or 0.0 for pair in pairs]
+        if all(v <= limit for v, limit in zip(found, limits, strict=True)):
+            break
+        aims = [
+            aim * min(1.0, AIM * limit / max(v, 1e-9))
+            for aim, v, limit in zip(aims, found, limits, strict=True)
+        ]
+    return taken
 
 
 def _draw(member: Counts, taken: Counts, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -197,7 +250,7 @@ def _draw(member: Counts, taken: Counts, rng: np.random.Generator) -> NDArray[np
 def _evenness(population: Population, cells: Cells, place: int, taken: Counts, n: int) -> Evenness:
     axis = cells.axes[place]
     available, chosen = cells.margin(place, cells.capacity), cells.margin(place, taken)
-    codes = [level.code for level in population.axis(axis.name).levels]
+    codes = [*(level.code for level in population.axis(axis.name).levels), UNKNOWN]
     there = np.flatnonzero(available)
     stated = axis.stated & (available > 0)
     limit = np.minimum(1 / stated.sum(), available[stated] / n)
@@ -211,18 +264,28 @@ def _evenness(population: Population, cells: Cells, place: int, taken: Counts, n
     )
 
 
+def _told(together: Sequence[Together], keep: float) -> Iterator[str]:
+    """A note for each pair that is more associated than it should be, or than anybody may expect."""
+    for t in together:
+        if t.before is None or t.after is None:
+            continue
+        limit = max(keep * t.before, NEGLIGIBLE)
+        if t.kept and t.after > limit:
+            yield (
+                f"{t.first} x {t.second} keeps V {t.after:.2f}, above {limit:.2f}: this pool "
+                "allows no less beside the other goals; choose fewer people"
+            )
+        elif not t.kept and t.after > t.before + TELLING:
+            yield (
+                f"{t.first} x {t.second} became associated, V {t.before:.2f} to {t.after:.2f}: "
+                f"scarce people are not found everywhere; --pairs {t.first}:{t.second} keeps "
+                "them apart, at the price of less even axes"
+            )
+
+
 def _together(
     cells: Cells, pair: tuple[int, int], taken: Counts, wanted: Sequence[tuple[str, str]]
 ) -> Together:
-    first, second = (cells.axes[i] for i in pair)
-    block = np.ix_(first.stated, second.stated)
-    before, after = (_v(cells.table(*pair, w)[block]) for w in (cells.capacity, taken))
-    named = (first.name, second.name)
+    named = (cells.axes[pair[0]].name, cells.axes[pair[1]].name)
+    before, after = (association(cells, pair, w.astype(float)) for w in (cells.capacity, taken))
     return Together(*named, before, after, named in wanted or named[::-1] in wanted)
-
-
-def _v(table: NDArray[np.float64]) -> float | None:
-    try:
-        return cramers_v_of_table(table)
-    except StatsError:
-        return None

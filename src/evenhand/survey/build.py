@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evenhand.errors import InputError
-from evenhand.survey.balance import Balanced, balance
+from evenhand.survey.balance import KEEP, Balanced, balance
 from evenhand.survey.counterfactuals import Variants, counterfactuals
 from evenhand.survey.datasets import DatasetRow, Datasets, NewVariants
 
@@ -19,6 +19,7 @@ def build_balanced(
     *,
     axes: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    keep: float = KEEP,
     seed: int,
     name: str | None = None,
 ) -> tuple[DatasetRow, Balanced]:
@@ -33,11 +34,12 @@ def build_balanced(
     """
     row = _usable(datasets, source, "balanced")
     population, people = datasets.population(row.id), datasets.people(row.id)
-    found = balance(population, people, n, axes=axes, pairs=pairs, seed=seed)
+    found = balance(population, people, n, axes=axes, pairs=pairs, keep=keep, seed=seed)
     config = {
         "n": n,
         "axes": [e.axis for e in found.evenness],
         "pairs": [[t.first, t.second] for t in found.together if t.kept],
+        "keep": keep,
     }
     kept = datasets.add(
         "balanced",
