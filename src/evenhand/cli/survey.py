@@ -8,6 +8,7 @@ from evenhand.cli import (
     survey_analyse,
     survey_build,
     survey_datasets,
+    survey_import,
     survey_run,
     survey_traits,
 )
@@ -24,3 +25,4 @@ survey_build.register(app)
 survey_run.register(app)
 survey_analyse.register(app)
 survey_traits.register(app)
+survey_import.register(app)

@@ -27,6 +27,7 @@ __all__ = [
     "TraitFile",
     "as_json",
     "catalogue",
+    "completed",
     "default_traits",
     "from_json",
     "parse_traits",
@@ -122,7 +123,7 @@ def parse_traits(text: str, *, where: str = "traits", language: str = "de") -> T
     table.check(traits, [line for line, _ in rows])
     if table.problems:
         raise InvalidInputs(table.problems)
-    return _completed(traits)
+    return completed(traits)
 
 
 class _Table:
@@ -246,7 +247,7 @@ class _Table:
             self.problem(line, "opposite", f"{other.id!r} has the same valence, {other.valence}")
 
 
-def _completed(traits: Sequence[Trait]) -> TraitFile:
+def completed(traits: Sequence[Trait]) -> TraitFile:
     """Fill in valences and categories that our list knows. Our own list states all of its own."""
     if all(trait.valence is not None for trait in traits):
         return TraitFile(tuple(traits))
