@@ -24,7 +24,7 @@ from evenhand.stats.groups import (
     group_means,
     permutation_differences,
 )
-from evenhand.stats.ordinal import cluster_cliffs_delta, kruskal_epsilon2
+from evenhand.stats.ordinal import cliffs_delta_of_counts, kruskal_epsilon2
 from evenhand.stats.totals import Floats
 
 __all__ = [
@@ -86,6 +86,12 @@ def ratings(
     return np.stack([np.clip(trait, 1, 5).astype(np.int8) for trait in rounded])
 
 
+def _counted(data: NDArray[np.int8]) -> Floats:
+    """How often each persona got each rating, (sets, personas, 5)."""
+    by_value = np.stack([(data == rating).sum(axis=0) for rating in range(1, 6)])
+    return np.ascontiguousarray(by_value.T, dtype=np.float64)
+
+
 def _above(design: Design, shifts: Floats) -> Floats:
     """P(rating > 1, 2, 3, 4) by group, (groups, 4)."""
     return np.asarray(
@@ -134,15 +140,8 @@ def level(design: Design, *, sets: int, seed: int, draws: int = 499) -> dict[str
     adjusted = factor_effects(
         [group, *_others(design)], [k, 3, 2], sums, counts, names=["group", "other", "third"]
     )
-    persona = np.repeat(np.arange(200), design.traits)
     by_order = np.array(
-        [
-            [
-                cluster_cliffs_delta(persona, data[:, :, i].T.ravel(), group[persona] == j).p
-                for j in range(k)
-            ]
-            for i in range(sets)
-        ]
+        [[cliffs_delta_of_counts(one, group == j).p for j in range(k)] for one in _counted(data)]
     ).T
     ranks = np.array([kruskal_epsilon2(row, group).p for row in sums.T])
     intensity_p = _intensity(sums, counts, design)[:, 3]
@@ -172,12 +171,11 @@ def coverage(design: Design, shift: float, *, sets: int, seed: int) -> dict[str,
     adjusted = factor_effects(
         [group, *_others(design)], [k, 3, 2], sums, counts, names=["group", "other", "third"]
     )[0]
-    deltas, persona = true_delta(design, shifts), np.repeat(np.arange(200), design.traits)
-    by_order = np.zeros(k)
-    for i in range(sets):
+    deltas, by_order = true_delta(design, shifts), np.zeros(k)
+    for one in _counted(data):
         for j in range(k):
-            one = cluster_cliffs_delta(persona, data[:, :, i].T.ravel(), group[persona] == j)
-            by_order[j] += (one.low or -1) <= deltas[j] <= (one.high or 1)
+            found = cliffs_delta_of_counts(one, group == j)
+            by_order[j] += (found.low or -1) <= deltas[j] <= (found.high or 1)
     share = rank_share(design, shifts)
     effects = np.array([kruskal_epsilon2(row, group)[1:3] for row in sums.T])
     spread = float(np.sqrt(np.mean(apart**2)))

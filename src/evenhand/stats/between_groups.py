@@ -16,7 +16,7 @@ from evenhand.stats.totals import Floats
 
 __all__ = ["BetweenGroups", "between_group_sd"]
 
-_NODES, _NODE_WEIGHTS = legendre.leggauss(24)
+_NODES, _NODE_WEIGHTS = legendre.leggauss(16)
 _MANY = 1e6  # degrees of freedom from which a variance counts as known
 
 

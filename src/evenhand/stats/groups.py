@@ -114,7 +114,8 @@ def group_means(
         mean = total / n
         moved = data.sums - mean[data.group] * data.counts
         moved /= n[data.group] - data.counts
-    moved[~data.present] = 0.0
+    # Who has no observation moves nothing; nor does a group's only cluster, without which it is none.
+    moved[~np.isfinite(moved) | ~data.present] = 0.0
     clusters = data.by_group(data.present.astype(np.float64))
     variance, df = _spread(data, moved, mean, clusters)
     if bounds is not None:

@@ -60,7 +60,7 @@ def invert_size(
         ceiling *= 2
 
     def root(function: Callable[[float], float], floor: float) -> float:
-        return float(optimize.brentq(function, floor, ceiling, xtol=1e-9 * scale, rtol=1e-9))
+        return float(optimize.brentq(function, floor, ceiling, xtol=1e-7 * scale, rtol=1e-7))
 
     half = 0.0 if alpha >= 0.5 else root(lambda size: tail(size, critical) - 0.5, 0.0)
     high = root(from_above, half) if from_above(half) > 0 else half

@@ -69,10 +69,11 @@ def cluster_cliffs_delta(
     if not 0 < level < 1:
         raise InputError(f"level {level} is not between 0 and 1; try 0.95")
     values, codes, inside, n_clusters = _sides(cluster, value, in_group)
-    if values.min() == values.max():
+    present, places = np.unique(values, return_inverse=True)
+    if len(present) == 1:
         raise StatsError(f"all values are {values[0]:g}; there is no order to compare")
     return _delta(
-        [_placements(values, codes, side, n_clusters) for side in (inside, ~inside)], level
+        [_placements(places, codes, side, n_clusters) for side in (inside, ~inside)], level
     )
 
 
@@ -220,20 +221,18 @@ def _sides(
 
 
 def _placements(
-    values: Floats, codes: NDArray[np.intp], side: NDArray[np.bool_], n_clusters: int
+    places: NDArray[np.intp], codes: NDArray[np.intp], side: NDArray[np.bool_], n_clusters: int
 ) -> _Side:
     """Share of the other side below less share above, of every observation of one side."""
-    other = np.sort(values[~side])
-    own = values[side]
-    below = np.searchsorted(other, own, side="left")
-    not_above = np.searchsorted(other, own, side="right")
-    placed = (below + not_above - len(other)) / len(other)
-    mean = float(placed.mean())
+    k = int(places.max()) + 1
+    own, other = np.bincount(places[side], minlength=k), np.bincount(places[~side], minlength=k)
+    by_place = (2.0 * np.cumsum(other) - other) / other.sum() - 1
+    mean = float(own @ by_place) / float(own.sum())
     sizes = np.bincount(codes[side], minlength=n_clusters)
-    sums = np.bincount(codes[side], placed - mean, n_clusters)[sizes > 0]
+    sums = np.bincount(codes[side], by_place[places[side]] - mean, n_clusters)[sizes > 0]
     g = len(sums)
     scale = g / (g - 1) if g > 1 else math.inf
-    return _Side(mean, scale * float(sums @ sums) / len(own) ** 2, g)
+    return _Side(mean, scale * float(sums @ sums) / int(own.sum()) ** 2, g)
 
 
 def _apart(delta: float, counts: list[int], level: float) -> ClusterEstimate:
