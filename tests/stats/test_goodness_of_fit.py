@@ -88,6 +88,6 @@ def test_false_alarms_keep_their_level() -> None:
     rng = np.random.default_rng(2)
     shares = rng.dirichlet(np.ones(10) * 0.5, size=50)
     sizes = rng.integers(0, 250, 50)
-    draws = 1500
+    draws = 600
     p = np.array([goodness_of_fit(rng.multinomial(sizes, shares), shares).p for _ in range(draws)])
     assert np.mean(p < 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / draws))

@@ -260,6 +260,31 @@ WRONG = [
     ("population.yaml", "languages: [en, de]", "languages: [en, de", "is not YAML"),
     ("population.yaml", "publisher: ours, ", "", "is missing: publisher"),
     ("population.yaml", "default: 0.001", "default: lots", "must be a finite number, not 'lots'"),
+    ("population.yaml", "[year, years]", "[year]", "must be two words"),
+    ("population.yaml", "from: 0, to: 0.05", "from: 0, to: x", "must be a finite number, not 'x'"),
+    (
+        "population.yaml",
+        "from: 0, to: 17",
+        "from: 0, to: 17.5",
+        "must be a whole number, not 17.5",
+    ),
+    ("population.yaml", "from: 0, to: 17, ", "", "young says neither from and to nor members"),
+    ("population.yaml", "from: 0, to: 17", "members: [1, 2]", "must be a list of texts"),
+    ("population.yaml", "notes:\n  - Jobs", "attributes: []\nnotes:\n  - Jobs", "is there twice"),
+    ("population.yaml", "[age, gender]", "[age, age]", "names a parent twice"),
+    ("population.yaml", "languages: [en, de]", "languages: [english!]", "is no language code"),
+    ("population.yaml", "{en: Quarter, de: Viertel}", "{}", "is missing: de"),
+    (
+        "population.yaml",
+        "code: basic, en",
+        "code: 'ba|sic', en",
+        "without comma, |, * or quotation mark",
+    ),
+    ("quarter-names.csv", "docks,Docks", "do|cks,Docks", "without comma, |, * or quotation mark"),
+    ("population.yaml", "labels: {en: Job, de: Beruf}", "", "is missing: labels"),
+    ("people.csv", "age_from,age_to", "from,to", "people.csv: has no column age_from"),
+    ("people.csv", "67,79,", "67,179,", "'179' is no age from 0 to 100"),
+    ("jobs.csv", "18,66,higher,sailor", "18,66,higher,captain", "covers a cell that line"),
     ("population.yaml", "stated: false", "stated: perhaps", "must be true or false"),
 ]
 
@@ -341,7 +366,7 @@ def test_too_many_cells_are_refused() -> None:
     assert str(problems[0]) == "t.csv: makes more than 20,000,000 cells of a, b"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_no_damage_ends_in_a_traceback(data: st.DataObject, example: Files) -> None:
     """Cutting, doubling or overwriting any part of any file reads, or tells what is wrong."""

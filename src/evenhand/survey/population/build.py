@@ -8,13 +8,15 @@ import numpy as np
 
 from evenhand.errors import InputError
 from evenhand.survey.population.fields import close_to
-from evenhand.survey.population.layout import AttributeLayout, GroupingLayout, Layout
+from evenhand.survey.population.layout import AttributeLayout, GroupingLayout, Layout, code_trouble
 from evenhand.survey.population.network import joint_table
 from evenhand.survey.population.rules import Draft, apply_rules
 from evenhand.survey.population.spec import AGE, Attribute, Grouping, Level
 from evenhand.survey.population.tables import Axis, Table, read_ages, read_cells, read_table
 
 __all__ = ["Builder"]
+
+_MOST_LEVELS = 10_000  # a person's level is stored in two bytes
 
 
 class Builder:
@@ -68,7 +70,9 @@ class Builder:
             Level(str(age), _age_labels(age, languages, layout.unit))
             for age in range(len(weights))
         )
-        return Attribute(AGE, layout.labels, levels, (), weights / weights.sum(), layout.sources)
+        shares = weights / weights.sum()
+        shares.setflags(write=False)
+        return Attribute(AGE, layout.labels, levels, (), shares, layout.sources)
 
     def _attribute(self, layout: AttributeLayout) -> Attribute | None:
         levels = layout.levels
@@ -83,7 +87,10 @@ class Builder:
             for name in layout.parents
         ]
         codes = [level.code for level in levels]
-        if len(set(codes)) < len(codes):
+        if len(codes) > _MOST_LEVELS:
+            message = f"has {len(codes):,} levels; there may be {_MOST_LEVELS:,}"
+            self.problems.append(InputError(message, where=f"population.yaml: {layout.name}"))
+        if not len(set(codes)) == len(codes) <= _MOST_LEVELS:
             return None
         cells = read_cells(table, parents, codes, self.problems, optional=tuple(layout.shares))
         if cells is None:
@@ -94,6 +101,7 @@ class Builder:
         weights = apply_rules(draft, self.table, self.problems)
         if weights is None:
             return None
+        weights.setflags(write=False)
         return Attribute(
             layout.name, layout.labels, levels, layout.parents, weights, layout.sources
         )
@@ -115,10 +123,8 @@ class Builder:
                 self.problems.append(
                     table.problem("lacks its code, or a label in a language", row)
                 )
-            elif set(code) & set("|*,"):
-                self.problems.append(
-                    table.problem(f"{code!r} may have no comma, | or *", row, "code")
-                )
+            elif trouble := code_trouble(code):
+                self.problems.append(table.problem(trouble, row, "code"))
             elif stated not in ("true", "false"):
                 self.problems.append(table.problem(f"must be true or false, not {stated!r}", row))
             elif code in levels:

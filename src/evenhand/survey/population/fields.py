@@ -32,7 +32,8 @@ class Fields:
             value = value[step]
         self.values: dict[str, Any] = value if isinstance(value, dict) else {}
         self._known: set[str] = set()
-        if not isinstance(value, dict):
+        self._is_mapping = isinstance(value, dict)
+        if not self._is_mapping:
             self.fault(f"must be a mapping of keys to values, not {_brief(value)}")
 
     def fault(self, message: str, *steps: str | int) -> None:
@@ -123,7 +124,7 @@ class Fields:
         self._known.add(key)
         if self.values.get(key) is not None:
             return True
-        if default is _REQUIRED and self.values:
+        if default is _REQUIRED and self._is_mapping:
             self.fault(f"is missing: {key}")
         return False
 

@@ -18,6 +18,7 @@ __all__ = [
     "Layout",
     "Rake",
     "SettingLayout",
+    "code_trouble",
     "read_layout",
 ]
 
@@ -196,14 +197,28 @@ def _attribute(fields: Fields, languages: tuple[str, ...]) -> AttributeLayout:
 
 def _level(fields: Fields, languages: tuple[str, ...], extra: tuple[str, ...] = ()) -> Level:
     code = fields.text("code")
-    if set(code) & set(',|*"\n') or len(code) > _LONGEST_CODE:
-        fields.fault(f"{code!r} may have no comma, |, * or quotation mark", "code")
+    trouble = code_trouble(code)
+    if trouble:
+        fields.fault(trouble, "code")
     labels = {language: fields.text(language) for language in languages}
     level = Level(code, labels, fields.truth("stated", True))
     for key in extra:
         fields.has(key)
     fields.close()
     return level
+
+
+def code_trouble(code: str) -> str | None:
+    """What is wrong with the code of a level, or None.
+
+    Example:
+        >>> code_trouble("a|b")
+        "'a|b' must be at most 60 characters, without comma, |, * or quotation mark"
+    """
+    if len(code) <= _LONGEST_CODE and not set(code) & set(',|*"\n'):
+        return None
+    brief = code if len(code) <= _LONGEST_CODE else code[:_LONGEST_CODE] + "..."
+    return f"{brief!r} must be at most {_LONGEST_CODE} characters, without comma, |, * or quotation mark"
 
 
 def _source(fields: Fields) -> Source:

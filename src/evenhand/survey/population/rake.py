@@ -10,6 +10,7 @@ from evenhand.errors import DidNotConverge, InputError
 __all__ = ["fit_margins"]
 
 Floats = NDArray[np.float64]
+_PATIENCE = 100
 
 
 def fit_margins(
@@ -52,14 +53,19 @@ def fit_margins(
             raise InputError(
                 f"{name} {place + 1} has a total of {totals[place]:.4g} and no cell to hold it"
             )
-    miss = np.inf
-    for _ in range(iterations):
+    miss = before = np.inf
+    for step in range(max(1, iterations)):
         table *= _ratio(columns, table.sum(axis=0))[None, :]
         table *= _ratio(rows, table.sum(axis=1))[:, None]
         miss = float(np.abs(table.sum(axis=0) - columns).max())
         if miss <= tolerance:
             return table
-    raise DidNotConverge("fitting the totals", iterations=iterations, last_change=miss)
+        # Where the totals cannot be met the miss settles at a value above 0.
+        if step % _PATIENCE == _PATIENCE - 1:
+            if miss > 0.999 * before:
+                break
+            before = miss
+    raise DidNotConverge("fitting the totals", iterations=step + 1, last_change=miss)
 
 
 def _ratio(wanted: Floats, found: Floats) -> Floats:

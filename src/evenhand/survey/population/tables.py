@@ -21,7 +21,7 @@ __all__ = ["Axis", "Cells", "Row", "Table", "read_ages", "read_cells", "read_tab
 MAX_CELLS = 20_000_000
 MAX_ROWS = 200_000
 _TOLD = 8  # problems told of one kind and file; the rest are counted
-OLDEST = 150
+_OLDEST = 100  # stands for everybody of that age and older
 _LARGEST = 1e15  # weights beyond it, or below 1 over it, would lose others in a sum
 
 
@@ -166,10 +166,10 @@ def read_ages(table: Table, problems: list[InputError]) -> NDArray[np.float64] |
     if missing or not counts:
         return None
     reader = _CellReader(table, (), counts, problems)
-    weights = np.zeros(OLDEST + 1)
-    lines = np.zeros(OLDEST + 1, dtype=np.int64)
+    weights = np.zeros(_OLDEST + 1)
+    lines = np.zeros(_OLDEST + 1, dtype=np.int64)
     for row in table.rows:
-        years = reader.years(row, OLDEST + 1)
+        years = reader.years(row, _OLDEST + 1)
         values = [reader.number(row, column) for column in counts]
         numbers = [value for value in values if value is not None]
         if years is None or len(numbers) < len(values):
