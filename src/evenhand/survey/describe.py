@@ -148,24 +148,30 @@ def render_composition(found: Composition) -> str:
         f"{found.population}, ages {found.age_from} to {found.age_to}"
     ]
     width = max((len(row.level) for row in found.axes), default=0)
-    axis = ""
-    for row in found.axes:
-        if not row.count and not row.population_share:
-            continue
-        if row.axis != axis:
-            axis = row.axis
-            lines += [
-                "",
-                f"{axis.ljust(width + 2)}  {'count':>10}  {'here':>7}  {'population':>10}",
-            ]
-        beside = "" if row.population_share is None else f"{row.population_share:10.2%}"
-        lines.append(f"  {row.level.ljust(width)}  {row.count:>10,}  {row.share:7.2%}  {beside}")
+    for axis, group in groupby(found.axes, key=lambda row: row.axis):
+        rows = [row for row in group if row.count or row.population_share]
+        lines += ["", f"{axis.ljust(width + 2)}  {'count':>10}  {'here':>7}  {'population':>10}"]
+        lines += [_line(row, width) for row in _frequent(rows)]
+        if len(rows) > _LONG:
+            lines.append(f"  … and {len(rows) - _LONG} more")
     if found.associations:
         lines += ["", "association (Cramér's V, corrected for bias; among those both apply to)"]
     for pair in found.associations:
         value = "    –" if pair.cramers_v is None else f"{pair.cramers_v:5.3f}"
         lines.append(f"  {value}  {pair.first} x {pair.second}")
     return "\n".join(lines)
+
+
+def _frequent(rows: list[LevelShare]) -> list[LevelShare]:
+    """All in their order where they are few, else the most frequent."""
+    if len(rows) <= _LONG:
+        return rows
+    return sorted(rows, key=lambda row: row.count, reverse=True)[:_LONG]
+
+
+def _line(row: LevelShare, width: int) -> str:
+    beside = "" if row.population_share is None else f"  {row.population_share:10.2%}"
+    return f"  {row.level.ljust(width)}  {row.count:>10,}  {row.share:7.2%}{beside}"
 
 
 def _ages(datasets: Datasets, row: DatasetRow, population: Population) -> tuple[int, int]:
