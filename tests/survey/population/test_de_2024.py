@@ -227,3 +227,17 @@ def test_everything_has_labels_and_sources(germany: Population) -> None:
     folder = Path(__file__).parents[3] / "src" / "evenhand" / "survey" / "populations" / "de-2024"
     for file in folder.glob("*.csv"):
         assert file.read_text(encoding="utf-8").startswith("# "), file
+
+
+def test_tables_add_up_as_published(germany: Population) -> None:
+    """Sums that the publishers give: foreigners, people in households, 100 % but for rounding."""
+    foreigners = [row["weight"] for row in rows(germany, "foreigners.csv") if row["weight"]]
+    assert (len(foreigners), sum(map(int, foreigners))) == (185, 13_882_925)
+    table = rows(germany, "migration-status.csv")
+    assert sum(int(row["with_migration"]) for row in table) == pytest.approx(25_164, abs=3)
+    assert sum(int(row["without_migration"]) for row in table) == pytest.approx(57_605, abs=3)
+    for row in rows(germany, "marital-status.csv"):
+        states = ("single", "married", "widowed", "divorced")
+        assert sum(float(row[state]) for state in states) == pytest.approx(100, abs=0.11)
+    total = rows(germany, "religion-total.csv")[0]
+    assert sum(map(int, total.values())) == pytest.approx(83_628_709, abs=2)

@@ -176,3 +176,21 @@ def test_temperature_keeps_order_and_zeros(weights: list[float], temperature: fl
         assert (np.diff(found[np.argsort(row)]) >= -1e-12).all()
         if temperature == 1:
             assert found[row > 0] == pytest.approx(1 / (row > 0).sum())
+
+
+@pytest.mark.slow
+def test_the_chi_square_tests_hold_their_level(germany: Population) -> None:
+    """Over 300 pools of 20,000, each table is rejected at 5 % about 5 % of the time."""
+    pools = 300
+    p = np.array(
+        [
+            [
+                table.fit.p
+                for table in fidelity(germany, whole(germany, 20_000, seed=seed))
+                if table.fit
+            ]
+            for seed in range(pools)
+        ]
+    )
+    assert p.shape == (pools, len(germany.attributes))
+    assert np.mean(p < 0.05, axis=0) == pytest.approx(0.05, abs=3.5 * np.sqrt(0.05 * 0.95 / pools))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -50,7 +51,7 @@ def load_population(
         folder = resources.files("evenhand.survey") / "populations" / name_or_dir
     else:
         folder = Path(name_or_dir)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # unlike is_dir, never an error of the system's
             hint = f"shipped: {', '.join(POPULATIONS)}; or give a folder with a {_DOCUMENT}"
             raise NotFound("population", name_or_dir, hint=hint)
     return _population(_reader(folder), settings or {})
