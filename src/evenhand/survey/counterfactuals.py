@@ -140,19 +140,42 @@ def _options(population: Population, people: People, attribute: Attribute) -> ND
     return options
 
 
-def _chunks(places: NDArray[np.int64]) -> Iterator[slice]:
-    for start in range(0, len(places), CHUNK):
+def _alike(
+    population: Population, people: People, attribute: Attribute
+) -> tuple[People, NDArray[np.int64]]:
+    """One person of each kind that has the same possible levels, and everybody's kind, (n,)."""
+    tables = [
+        known
+        for known in population.attributes
+        if attribute.name == known.name or attribute.name in known.parents
+    ]
+    names = sorted({name for known in tables for name in (*known.parents, known.name)})
+    key = np.zeros(len(people), dtype=np.int64)
+    size = 1
+    for name in names:
+        levels = len(population.attribute(name).levels) + 1
+        size *= levels
+        key = key * levels + people.codes[name] + 1
+    if size >= 1 << 63:  # the key would overflow
+        return people, np.arange(len(people))
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    return people.take(first), kind
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    for start in range(0, n, CHUNK):
         yield slice(start, start + CHUNK)
 
 
 def _feasible(population: Population, people: People, attribute: Attribute) -> NDArray[np.bool_]:
     """Whether each person has a level to change to, shape (n,)."""
-    everybody = np.arange(len(people))
-    found = [
-        _options(population, people.take(everybody[part]), attribute).any(axis=1)
-        for part in _chunks(everybody)
-    ]
-    return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+    kinds, kind = _alike(population, people, attribute)
+    found = np.zeros(len(kinds), dtype=bool)
+    for part in _chunks(len(kinds)):
+        some = kinds.take(np.arange(len(kinds))[part])
+        found[part] = _options(population, some, attribute).any(axis=1)
+    everybody: NDArray[np.bool_] = found[kind]
+    return everybody
 
 
 def _new_levels(
@@ -164,14 +187,13 @@ def _new_levels(
 ) -> Codes:
     """A drawn level for each of some people, shape (len(places),)."""
     drawn = np.empty(len(places), dtype=np.int16)
-    for part in _chunks(places):
-        some = people.take(places[part])
-        chances = _chances(population, some, attribute)
-        ends = np.cumsum(chances, axis=1)
-        mark = rng.random(len(ends)) * ends[:, -1]
+    for part in _chunks(len(places)):
+        kinds, kind = _alike(population, people.take(places[part]), attribute)
+        ends = np.cumsum(_chances(population, kinds, attribute), axis=1)
         # The first level whose end lies above the mark has a chance above 0.
-        last = np.nextafter(ends[:, -1], 0)
-        drawn[part] = (ends <= np.minimum(mark, last)[:, None]).sum(axis=1)
+        whole = ends[:, -1]
+        mark = np.minimum(rng.random(len(kind)) * whole[kind], np.nextafter(whole, 0)[kind])
+        drawn[part] = (ends[kind] <= mark[:, None]).sum(axis=1)
     return drawn
 
 

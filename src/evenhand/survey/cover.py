@@ -28,13 +28,15 @@ def assign_evenly(feasible: NDArray[np.bool_], rng: np.random.Generator) -> Coun
         >>> np.bincount(assign_evenly(only_first, np.random.default_rng(1))).tolist()
         [4, 4]
     """
-    patterns, of = np.unique(feasible, axis=0, return_inverse=True)
-    flow = _start(patterns, np.bincount(of.ravel(), minlength=len(patterns)))
+    bits = feasible @ (1 << np.arange(feasible.shape[1]))
+    _, first, of = np.unique(bits, return_index=True, return_inverse=True)
+    patterns = feasible[first]
+    flow = _start(patterns, np.bincount(of, minlength=len(patterns)))
     while _level(patterns, flow):
         pass
     assigned = np.full(len(feasible), -1, dtype=np.int64)
     shuffled = rng.permutation(len(feasible))
-    by_pattern = shuffled[np.argsort(of.ravel()[shuffled], kind="stable")]
+    by_pattern = shuffled[np.argsort(of[shuffled], kind="stable")]
     told = np.where(patterns.any(axis=1), flow.sum(axis=1), 0)
     able = by_pattern[feasible[by_pattern].any(axis=1)]
     columns = np.tile(np.arange(patterns.shape[1]), len(patterns))
