@@ -115,7 +115,7 @@ def _datasets(
     connection.executemany(member, [(1, id, "source") for id in uuids])
     connection.executemany(member, [(3, id, "source") for id in uuids[:20]])
     for at in range(20):
-        variant = str(uuid.UUID(int=10_000 + at))
+        variant = str(uuid.UUID(int=10_000_000 + at))
         age, gender, _origin, *rest = people[at]
         other = "female" if gender == "male" else "male"
         # Every variant loses its origin, as there.

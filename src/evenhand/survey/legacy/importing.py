@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from evenhand.errors import Conflict, EvenhandError, InputError
@@ -160,8 +161,8 @@ class _Import:
             config={"imported": {"from": Path(self.source.where).name}},
         )
         self.made.datasets.append(everybody)
-        people = self.datasets.people(everybody.id)
-        self.ids = people.ids
+        self.ids = self._ids_of(everybody.id)
+        people = People(self.ids, self.people.codes)
         self._homes[None] = Home(everybody, self.people.population, people)
         for dataset, name in zip(full, names, strict=True):
             self._dataset(dataset, name)
@@ -169,6 +170,15 @@ class _Import:
         for dataset in found:
             if not len(dataset.members):
                 self.made.notes.extend(faults.of_dataset(dataset, self.people, pools))
+
+    def _ids_of(self, dataset: int) -> NDArray[np.int64]:
+        """The ids that new people got: ascending, in the order in which they were given."""
+        statement = sa.text(
+            "SELECT persona_id FROM members WHERE dataset_id = :dataset ORDER BY persona_id"
+        )
+        with self.datasets.database.reading() as connection:
+            found = connection.execute(statement, {"dataset": dataset}).scalars().all()
+        return np.array(found, dtype=np.int64)
 
     def _names(self, found: Sequence[LegacyDataset]) -> list[str]:
         """The datasets' names here; none may be taken."""

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from evenhand.errors import InputError
 from evenhand.survey.dataset_rows import MOST
-from evenhand.survey.legacy.population import population_for
+from evenhand.survey.legacy.population import germany, population_for
 from evenhand.survey.legacy.source import LegacyDatabase
 from evenhand.survey.legacy.words import ATTRIBUTES, level_of, plain_text
 from evenhand.survey.people import Codes
-from evenhand.survey.population.load import load_population
 from evenhand.survey.population.spec import AGE, Population
 
 __all__ = ["Gathered", "LegacyDataset", "Pairs", "gather_dataset", "gather_people", "key_of_row"]
@@ -93,7 +92,7 @@ def gather_people(source: LegacyDatabase) -> Gathered:
     n = source.count("persona")
     if n > MOST:
         raise InputError(f"has {n:,} personas; {MOST:,} are the most", where=source.where)
-    base = load_population("de-2024")
+    base = germany()
     places = {
         attribute.name: {level.code.casefold(): at for at, level in enumerate(attribute.levels)}
         for attribute in base.attributes
@@ -153,7 +152,7 @@ def _countries(source: LegacyDatabase, known: Mapping[str, int]) -> dict[Any, tu
     """By id of its table: the place of a country among our origins, -1 if none, and its name."""
     named = {
         label.casefold(): place
-        for place, level in enumerate(load_population("de-2024").attribute("origin").levels)
+        for place, level in enumerate(germany().attribute("origin").levels)
         for label in level.labels.values()
     }
     found = {}
