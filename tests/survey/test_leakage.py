@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+import doctest
+import re
+from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -94,14 +97,23 @@ def test_a_language_without_words_of_its_own_has_the_labels() -> None:
 
 
 def test_long_texts_take_linear_time() -> None:
-    """Sixteen times the text takes at most forty times the time."""
+    """Sixteen times the text takes at most four times sixteen times the time."""
 
     def seconds(times: int) -> float:
         text = "Wohnt in einer mittelgroßen Stadt und spielt seit 12 Jahren Schach. " * times
-        began = perf_counter()
+        began = process_time()
         GERMAN.stated({"biography": text}, PERSONA)
-        return perf_counter() - began
+        return process_time() - began
 
     seconds(10)
-    short = min(seconds(50) for _ in range(5))
-    assert min(seconds(800) for _ in range(3)) < 40 * short
+    short = min(seconds(50) for _ in range(7))
+    assert min(seconds(800) for _ in range(3)) < 64 * short
+
+
+def test_the_page_about_it_runs() -> None:
+    """The worked example of docs/methods/leakage.md prints what it says."""
+    page = Path(__file__).parents[2] / "docs/methods/leakage.md"
+    code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+    example = doctest.DocTestParser().get_doctest(code, {}, page.name, str(page), 0)
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
