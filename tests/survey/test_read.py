@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -200,3 +202,15 @@ def test_three_tokens_of_a_simulated_reply() -> None:
     reading = expected_rating(text, (Token(before, 0.0), spread(SHARES, "3"), Token(after, 0.0)))
     assert reading.value == pytest.approx(3.7)
     assert sum(reading.probabilities or ()) == pytest.approx(1.0)
+
+
+def test_the_page_on_reading_tells_the_truth() -> None:
+    """The worked example of docs/methods/reading-ratings.md runs and prints what it says."""
+    page = Path(__file__).parents[2] / "docs" / "methods" / "reading-ratings.md"
+    text = page.read_text(encoding="utf-8")
+    code = "".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    example = doctest.DocTestParser().get_doctest(code, {}, page.name, str(page), 0)
+    said: list[str] = []
+    assert example.examples
+    assert doctest.DocTestRunner().run(example, out=said.append).failed == 0, "".join(said)
+    assert f"holds {len(CASES)} replies" in text
