@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, get_args
+from xml.sax.saxutils import escape
+
+import orjson
 
 from evenhand.errors import InputError
 from evenhand.report.blocks import Chart
 
-__all__ = ["AXIS", "PALETTE", "Format", "clipped", "draw", "label_width", "look", "svg"]
+__all__ = ["AXIS", "PALETTE", "Format", "clipped", "draw", "framed", "label_width", "look", "svg"]
 
 PALETTE: Mapping[str, str] = {
     "ink": "#1f2328",
@@ -71,6 +75,16 @@ def look(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def framed(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """``look``, for a picture in which every word lies inside a ground that is drawn, too.
+
+    Measuring words takes nine tenths of the time of a picture that has many (3 ms for forty
+    letters). Where the ground keeps the room anyway, they need not be measured: ``svg`` draws a
+    short sign for each and writes the word in its place. Only texts in a field ``text`` are.
+    """
+    return {**look(spec), "usermeta": {"framed": True}}
+
+
 def label_width(labels: Iterable[str], most: int = 380) -> int:
     """Room for a column of labels, in pixels: about that of the longest, within reason."""
     return min(most, max((len(label) for label in labels), default=0) * 7 + 8)
@@ -91,12 +105,46 @@ def clipped(label: str, width: int) -> str:
 def svg(spec: Mapping[str, Any]) -> str:
     """The SVG of a specification. Same specification, same bytes.
 
-    Data must be in the specification: nothing is fetched.
+    Data must be in the specification: nothing is fetched. The last few are remembered: a report
+    shows each picture on its page and in a file beside it.
     """
+    return _drawn(orjson.dumps(spec))
+
+
+@lru_cache(maxsize=64)
+def _drawn(body: bytes) -> str:
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])
-    return _own_ids(_slim(drawn))
+    spec = orjson.loads(body)
+    words: list[str] = []
+    if spec.get("usermeta", {}).get("framed"):
+        spec = _signed(spec, words)
+    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    return _own_ids(_slim(_spelled(drawn, words) if words else drawn))
+
+
+PARTS = ("layer", "hconcat", "vconcat")
+SIGN = re.compile(r">~([0-9a-z]+)</text>")
+
+
+def _signed(part: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
+    """The specification with a short sign for each text; the words in the order of their signs."""
+    changed: dict[str, Any] = {
+        key: [_signed(inner, words) for inner in part[key]] for key in PARTS if key in part
+    }
+    mark = part.get("mark")
+    if isinstance(mark, Mapping) and mark["type"] == "text" and "data" in part:
+        changed["data"] = {"values": [_sign(row, words) for row in part["data"]["values"]]}
+    return {**part, **changed}
+
+
+def _sign(row: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
+    words.append(row["text"])
+    return {**row, "text": f"~{len(words) - 1:x}"}
+
+
+def _spelled(drawn: str, words: Sequence[str]) -> str:
+    return SIGN.sub(lambda m: f">{escape(words[int(m[1], 16)])}</text>", drawn)
 
 
 def draw(chart: Chart, format: Format = "svg") -> bytes:
@@ -109,14 +157,34 @@ def draw(chart: Chart, format: Format = "svg") -> bytes:
         raise InputError(f"no picture format {format!r}; choose {', '.join(get_args(Format))}")
     import vl_convert
 
-    spec = {**chart.spec, "background": "#ffffff", "padding": 12}
     if format == "svg":
-        return svg(spec).encode()
+        return _on_white(svg(chart.spec)).encode()
+    spec = {**chart.spec, "background": "#ffffff", "padding": 12}
     if format == "png":
         png: bytes = vl_convert.vegalite_to_png(spec, scale=2, allowed_base_urls=[])
         return png
     pdf: bytes = vl_convert.vegalite_to_pdf(spec, allowed_base_urls=[])
     return pdf
+
+
+MARGIN = 10
+ROOT = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)" viewBox="0 0 [\d. ]+">')
+
+
+def _on_white(drawn: str) -> str:
+    """The same drawing with a margin on white; drawing it again would take as long as at first."""
+    root = ROOT.match(drawn)
+    if root is None:
+        raise InputError("this picture has no size")  # pragma: no cover
+    width, height = (float(side) + 2 * MARGIN for side in root.groups())
+    box = f'viewBox="{-MARGIN} {-MARGIN} {width:g} {height:g}"'
+    ground = (
+        f'<rect x="{-MARGIN}" y="{-MARGIN}" width="{width:g}" height="{height:g}" fill="#ffffff"/>'
+    )
+    start = re.sub(r'viewBox="[^"]*"', box, root[0])
+    start = re.sub(r' width="[^"]*"', f' width="{width:g}"', start)
+    start = re.sub(r' height="[^"]*"', f' height="{height:g}"', start)
+    return f"{start}{ground}{drawn[root.end() :]}"
 
 
 # What Vega writes for interactive use and a still picture does not need.

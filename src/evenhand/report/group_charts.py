@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.report.blocks import Cell, Chart, Table
-from evenhand.report.drawing import AXIS, PALETTE, look
+from evenhand.report.drawing import AXIS, PALETTE, framed
 from evenhand.report.forest import excludes
 from evenhand.report.numbers import count, interval, number, p_value
 from evenhand.report.rows import Frame, Row, frame, in_pages
@@ -100,6 +100,7 @@ def _difference_spec(
         if row.adjusted is not None
     ]
     layers = [
+        at.ground(),
         _no_difference(x),
         _lines(seen, x, y, 2.25),
         _lines(adjusted, x, y, 1.25),
@@ -108,7 +109,7 @@ def _difference_spec(
         *at.words(),
         *(_phone_figures(rows, at) if narrow else _wide_figures(rows, at, both=both)),
     ]
-    return look({"width": at.width, "height": at.height, "layer": layers})
+    return framed({"width": at.width, "height": at.height, "layer": layers})
 
 
 def _axis(domain: tuple[float, float]) -> dict[str, Any]:
@@ -313,6 +314,7 @@ def _pair_spec(
         },
     }
     layers = [
+        at.ground(),
         band,
         _no_difference(x),
         _lines(means, x, y, 2.25),
@@ -320,7 +322,7 @@ def _pair_spec(
         *at.words(),
         *_pair_figures(rows, at),
     ]
-    return look({"width": at.width, "height": at.height, "layer": layers})
+    return framed({"width": at.width, "height": at.height, "layer": layers})
 
 
 def _pair_figures(rows: Sequence[PairRow], at: Frame) -> Iterator[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evenhand.errors import InputError
 from evenhand.report.blocks import Cell, Chart, Table
-from evenhand.report.drawing import PALETTE, clipped, look
+from evenhand.report.drawing import PALETTE, clipped, framed
 from evenhand.report.numbers import number
 from evenhand.report.rows import PHONE, Frame, Row, frame, text_layer
 
@@ -17,7 +17,7 @@ __all__ = ["HeatCell", "heat_map"]
 STRONGEST = 0.62
 """Opacity of the strongest colour: words in the page's ink can still be read on it."""
 
-WIDEST, NARROWEST, PHONE_SIDE, NUMBERED = 26, 14, 26, 64
+WIDEST, NARROWEST, PHONE_SIDE, NUMBERED = 26, 14, 18, 64
 """Sides of a square in pixels; from ``NUMBERED`` on it holds its number."""
 
 MOST_NUMBERED = 8
@@ -34,6 +34,7 @@ class HeatCell:
     """One square. ``stands`` says that the difference stands after correction.
 
     ``head`` groups rows, ``block`` groups columns; a value of None leaves the square empty.
+    ``rough`` says that it rests on too little to be coloured: chance would draw the eye.
     """
 
     row: str
@@ -42,6 +43,7 @@ class HeatCell:
     head: str = ""
     block: str = ""
     stands: bool = False
+    rough: bool = False
 
 
 def heat_map(
@@ -51,6 +53,7 @@ def heat_map(
     high: str = "rated higher",
     low: str = "rated lower",
     what: str = "difference",
+    rest_on: str = "clusters",
     name: str = "heat-map",
 ) -> Chart:
     """Rows against columns, coloured by a difference: one hue above 0, one below, none at 0.
@@ -61,6 +64,7 @@ def heat_map(
         high: what a value above 0 means.
         low: what a value below 0 means.
         what: what the numbers are.
+        rest_on: what a rough cell has too few of.
         name: the file's name when the chart is written beside a report.
 
     Raises:
@@ -73,22 +77,24 @@ def heat_map(
         'Map. 2 rows by 1 column. Highest: female, warm (0.400). Lowest: male, warm (−0.400). 1 of 2 stands after correction.'
     """
     known = [cell for cell in cells if cell.value is not None]
+    sure = [cell for cell in known if not cell.rough] or known
     if not known:
         raise InputError("no cell has a value, so there is no heat map to draw")
     if len({(cell.head, cell.row, cell.column) for cell in cells}) < len(cells):
         raise InputError("a heat map needs one cell for each row and column; some have two")
-    most = max(abs(cell.value or 0.0) for cell in known)
+    most = max(abs(cell.value or 0.0) for cell in sure)
     stands = any(cell.stands for cell in cells)
     dot = " A dot: stands after Holm's correction." if stands else ""
+    grey = f" Grey: too few {rest_on} to colour." if len(sure) < len(known) else ""
     return Chart(
         spec=_spec(cells, most, narrow=False),
         narrow=_spec(cells, most, narrow=True),
-        alt=_alt(known, cells, title),
+        alt=_alt(sure, cells, title),
         caption=title,
         table=_table(cells, what),
         key=(
             f"Blue: {high}. Orange: {low}. The strongest colour is {number(most, 2)}, no colour "
-            f"is 0.{dot}"
+            f"is 0.{dot}{grey}"
         ),
         name=name,
     )
@@ -109,7 +115,7 @@ def _spec(cells: Sequence[HeatCell], most: float, *, narrow: bool) -> dict[str, 
     """On a phone the columns stand in as many strips under each other as it takes."""
     columns, rows = _columns(cells), _rows(cells)
     if not narrow:
-        return look(_strip(cells, rows, columns, most, narrow=False))
+        return framed(_strip(cells, rows, columns, most, narrow=False))
     at = frame(rows, narrow=False, step=18)
     beside = min(at.beside, PHONE_BESIDE)
     fit = (PHONE - beside) // PHONE_SIDE
@@ -119,7 +125,7 @@ def _spec(cells: Sequence[HeatCell], most: float, *, narrow: bool) -> dict[str, 
         _strip(cells, rows, columns[start : start + each], most, narrow=True)
         for start in range(0, len(columns), each)
     ]
-    return look({"vconcat": drawn, "spacing": 30} if len(drawn) > 1 else drawn[0])
+    return framed({"vconcat": drawn, "spacing": 30} if len(drawn) > 1 else drawn[0])
 
 
 def _side(rows: Sequence[Row], columns: Sequence[tuple[str, str]], *, narrow: bool) -> int:
@@ -175,6 +181,7 @@ def _strip(
         "width": round(grid.width),
         "height": at.height,
         "layer": [
+            at.ground(width=grid.width) if not narrow else _phone_ground(at, grid),
             *_colours(squares, at, grid),
             *_inside(squares, at, grid, numbers=side == NUMBERED),
             *_labels(at, narrow),
@@ -197,6 +204,7 @@ def _squares(
             continue
         y = places[Row(cell.row, cell.head)]
         value = cell.value
+        grey = cell.rough and value is not None and most > 0
         yield {
             "x": x + 0.5,
             "x2": x + side - 0.5,
@@ -204,8 +212,8 @@ def _squares(
             "y2": y + step / 2 - 0.5,
             "middle": x + side / 2,
             "centre": y,
-            "ink": PALETTE["line" if not value else "blue" if value > 0 else "vermilion"],
-            "strength": STRONGEST * abs(value) / most if value and most else 0.0,
+            "ink": PALETTE["line" if grey or not value else "blue" if value > 0 else "vermilion"],
+            "strength": 0.55 if grey else STRONGEST * abs(value or 0.0) / (most or 1.0),
             "edge": PALETTE["line"],
             "stands": cell.stands,
             "text": "" if value is None else number(value, 2),
@@ -268,6 +276,12 @@ def _labels(at: Frame, narrow: bool) -> Iterator[dict[str, Any]]:
     yield text_layer(heads, at.scale(), -beside - 6, fontSize=11.5, fontWeight="bold")
 
 
+def _phone_ground(at: Frame, grid: _Grid) -> dict[str, Any]:
+    """As wide as a phone's labels and squares."""
+    left = min(at.beside, PHONE_BESIDE) + 6
+    return replace(at, beside=left - 10).ground(width=grid.width)
+
+
 def _names(grid: _Grid, top: int, at: Frame, side: int, tall: int) -> Iterator[dict[str, Any]]:
     upright = side != NUMBERED
     names = [
@@ -304,7 +318,8 @@ def _table(cells: Sequence[HeatCell], what: str) -> Table:
         cell = values.get((row.head, row.label, *column))
         if cell is None or cell.value is None:
             return None
-        return number(cell.value, 2) + (" *" if cell.stands else "")
+        rough = " (rough)" if cell.rough else ""
+        return number(cell.value, 2) + (" *" if cell.stands else "") + rough
 
     body = tuple(
         (*((row.head,) if headed else ()), row.label, *(shown(row, column) for column in columns))

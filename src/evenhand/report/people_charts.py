@@ -8,7 +8,7 @@ from typing import Any
 
 from evenhand.errors import InputError
 from evenhand.report.blocks import Cell, Chart, Table
-from evenhand.report.drawing import AXIS, PALETTE, look
+from evenhand.report.drawing import AXIS, PALETTE, framed, look
 from evenhand.report.numbers import count, number, percent
 from evenhand.report.rows import Frame, Row, frame, in_pages, text_layer
 
@@ -339,13 +339,14 @@ def _shares(rows: Sequence[ShareRow], ends: float, *, narrow: bool) -> dict[str,
     beside = ["" if row.population is None else percent(row.population, 1) for row in rows]
     columns = (at.width - 62, at.width) if narrow else (at.width + 66, at.width + 140)
     layers = [
+        at.ground(),
         _bars(values, x, at),
         _ticks([value for value in values if value["population"] is not None], x, at),
         *at.words(),
         at.column(shares, columns[0], align="right", color=PALETTE["ink"]),
         at.column(beside, columns[1], align="right"),
     ]
-    return look({"width": at.width, "height": at.height, "layer": layers})
+    return framed({"width": at.width, "height": at.height, "layer": layers})
 
 
 def _bars(values: list[dict[str, Any]], x: Mapping[str, Any], at: Frame) -> dict[str, Any]:

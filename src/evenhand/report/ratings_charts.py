@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evenhand.errors import InputError
 from evenhand.report.blocks import Cell, Chart, Table
-from evenhand.report.drawing import AXIS, PALETTE, look
+from evenhand.report.drawing import AXIS, PALETTE, framed, look
 from evenhand.report.numbers import count, number, percent
 from evenhand.report.rows import Frame, Row, frame
 
@@ -23,6 +23,8 @@ FAVOUR = (("vermilion", 0.9), ("vermilion", 0.4), ("grey", 0.35), ("blue", 0.4),
 PLAIN = tuple(("purple", strength) for strength in (0.08, 0.22, 0.38, 0.55, 0.95))
 """Options by their number, without a judgement of which is good."""
 LEAST_LABELLED = 0.07
+MOST_LABELLED = 12
+"""Of more rows than this the shares stand in the table only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +139,16 @@ def _bars(
     figures = [f"{number(_mean(row), 2)}" for row in rows]
     counts = [count(sum(row.counts)) for row in rows]
     layers = [
+        at.ground(),
         _filled(pieces, x, at, 16),
-        _shares([piece for piece in pieces if piece["share"] >= LEAST_LABELLED], x, at),
+        *([_shares(pieces, x, at)] if len(rows) <= MOST_LABELLED else []),
         *at.words(),
         at.column(figures, at.width - 62 if narrow else at.width + 14,
                   align="right" if narrow else "left", color=PALETTE["ink"]),
         at.column(counts, at.width if narrow else at.width + 108, align="right"),
         *_point_key(colors, ends, x, at),
     ]  # fmt: skip
-    return look({"width": at.width, "height": at.height, "layer": layers})
+    return framed({"width": at.width, "height": at.height, "layer": layers})
 
 
 def _filled(
@@ -174,6 +177,7 @@ def _shares(pieces: list[dict[str, Any]], x: dict[str, Any], at: Frame) -> dict[
             "ink": PALETTE["paper" if piece["strength"] > 0.6 else "ink"],
         }
         for piece in pieces
+        if piece["share"] >= LEAST_LABELLED
     ]
     return {
         "data": {"values": values},

@@ -52,9 +52,24 @@ class Frame:
         scale = {"domain": [0, self.height], "reverse": True, "nice": False, "zero": False}
         return {"field": field, "type": "quantitative", "scale": scale, "axis": None}
 
+    def ground(self, *, width: float | None = None) -> dict[str, Any]:
+        """A layer that nobody sees, as wide as the words reach: see ``drawing.framed``."""
+        right = self.width if width is None else width
+        edges = {"x": -self.left, "x2": right + self.right + 8, "y": 0, "y2": self.height}
+        return {
+            "data": {"values": [{}]},
+            "mark": {"type": "rect", "opacity": 0},
+            "encoding": {edge: {"value": at} for edge, at in edges.items()},
+        }
+
+    @property
+    def left(self) -> int:
+        """Room at the left of the plot, for the labels."""
+        return 0 if self.narrow else self.beside + 10
+
     def words(self) -> Iterator[dict[str, Any]]:
         """The layers with the labels and the headings."""
-        left = 0 if self.narrow else -self.beside - 10
+        left = -self.left
         rows = [{"y": y, "text": text} for y, text in zip(self.label_y, self.labels, strict=True)]
         heads = [{"y": y, "text": text} for text, y in self.heads]
         yield text_layer(rows, self.scale(), left, **self._halo())

@@ -54,6 +54,7 @@ def survey_facts(
             if c.ask.attributes_run is not None
         },
         assumed=tuple(notes),
+        labels=Labels.of(analysed, populations),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evenhand.stats.estimate import Accounting, Estimate, Result
 from evenhand.survey.axes import named
-from evenhand.survey.results import About, Analysed
+from evenhand.survey.population.spec import Attribute, Grouping, Population
+from evenhand.survey.results import About, Analysed, AxisFacts
 
 __all__ = ["LANGUAGE", "Labels", "label_of", "readable"]
 
@@ -34,13 +35,20 @@ class Labels:
     traits: Mapping[str, str]
 
     @classmethod
-    def of(cls, analysed: Analysed) -> Labels:
-        """The words of an analysis, in the language of reports."""
+    def of(cls, analysed: Analysed, populations: Sequence[Population] = ()) -> Labels:
+        """The words of an analysis, in the language of reports.
+
+        ``populations`` know levels that nobody rated has: pairs change people to those, too.
+        """
+        axes: list[AxisFacts | Attribute | Grouping] = []
+        for population in populations:
+            axes += [*population.attributes, *population.groupings]
+        axes += analysed.axes
         return cls(
-            {axis.name: label_of(axis.labels, axis.name).capitalize() for axis in analysed.axes},
+            {axis.name: label_of(axis.labels, axis.name).capitalize() for axis in axes},
             {
                 (axis.name, level.code): label_of(level.labels, level.code)
-                for axis in analysed.axes
+                for axis in axes
                 for level in axis.levels
             },
             {

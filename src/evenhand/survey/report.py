@@ -38,7 +38,7 @@ __all__ = ["SurveyFacts", "TextFacts", "report"]
 MOST_CONDITIONS = 4
 """More runs than this are compared in numbers; pictures of every one would drown each other."""
 
-MOST_MISSING = 24
+MOST_MISSING = 15
 """So many groups are drawn, those who miss most; the table has all."""
 
 FINDINGS_EACH = 4
@@ -68,18 +68,20 @@ class SurveyFacts:
     """What a report says beside the estimates.
 
     ``shares`` are the rated people beside the population, by axis; ``texts`` what each condition's
-    enrichment wrote, by condition label; ``assumed`` what the population's figures take for granted.
+    enrichment wrote, by condition label; ``assumed`` what the population's figures take for granted;
+    ``labels`` the words for codes, those of the analysis when None.
     """
 
     run: Provenance
     shares: tuple[ShareRow, ...] = ()
     texts: Mapping[str | None, TextFacts] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
+    labels: Labels | None = None
 
 
 def report(analysed: Analysed, facts: SurveyFacts) -> Report:
     """The report of analysed runs of ratings."""
-    labels = Labels.of(analysed)
+    labels = facts.labels or Labels.of(analysed)
     shown = readable(analysed, labels)
     words = Words(
         measures=MEASURES,
@@ -187,7 +189,7 @@ def _side(valence: int | None) -> str:
 
 def _asked_of(c: ConditionFacts, analysed: Analysed, facts: SurveyFacts) -> dict[str, str]:
     ask = c.ask
-    orders = {"random": "drawn at random for each persona and trait"}
+    orders = {"random": "its order drawn at random for each persona and trait"}
     texts = facts.texts.get(c.label)
     categories = dict.fromkeys(t.category for t in analysed.traits if t.category)
     return {
@@ -201,7 +203,7 @@ def _asked_of(c: ConditionFacts, analysed: Analysed, facts: SurveyFacts) -> dict
         if categories
         else count(len(analysed.traits)),
         "Language": ask.language,
-        "Scale": f"1 to 5, {orders.get(ask.scale_order, ask.scale_order)}",
+        "Scale": f"1 to 5, {orders.get(ask.scale_order, f'shown {ask.scale_order}')}",
         "Asked in both orders": f"{100 * ask.dual:g} % of persona-trait pairs ({count(c.n_dual)})"
         if ask.dual
         else "none",

@@ -11,7 +11,7 @@ from evenhand.report.group_charts import GroupRow, differences
 from evenhand.report.heat_map import HeatCell, heat_map
 from evenhand.report.numbers import count, interval, number, p_value
 from evenhand.report.sections import MOST_PLOTTED, how_many, meanings
-from evenhand.report.sentences import verdict
+from evenhand.report.sentences import FEW_CLUSTERS, verdict
 from evenhand.stats.estimate import Estimate
 from evenhand.survey.measures import MEASURES
 from evenhand.survey.results import About
@@ -136,7 +136,10 @@ def traits(told: Told) -> Iterator[Block]:
     if any(a.category for _, a in by_category):
         cells = [_cell(told, e, a, a.category or "all traits", "") for e, a in by_category]
         yield heat_map(
-            cells, title="Differences by category of traits", name=f"categories{told.suffix}"
+            cells,
+            title="Differences by category of traits",
+            rest_on="personas",
+            name=f"categories{told.suffix}",
         )
     if by_trait:
         yield from _map(told, by_trait)
@@ -152,6 +155,7 @@ def _cell(told: Told, e: Estimate, a: About, column: str, block: str) -> HeatCel
         block=block,
         value=e.value,
         stands=e.p_holm is not None and e.p_holm < 1 - (e.level or 0.95),
+        rough=e.n_clusters is not None and e.n_clusters < FEW_CLUSTERS,
     )
 
 
@@ -174,17 +178,18 @@ def _map(told: Told, rows: list[Row]) -> Iterator[Block]:
         high="said to have more of the trait",
         low="said to have less of it",
         what="difference in rating points",
+        rest_on="personas",
         name=f"traits{told.suffix}",
     )
 
 
 def _forests(told: Told, rows: list[Row]) -> Iterator[Block]:
     """All of them where that can be looked at; else those that stand, and where the others are."""
-    means = [(e, a) for e, a in told.named("mean_rating") if a.trait and a.attribute is None]
+    means = [e for e, a in told.named("mean_rating") if a.trait and a.attribute is None]
     if means:
-        blocks = tuple(told.forest([e for e, _ in means], title="Mean rating of each trait",
-                                   name="trait-means"))  # fmt: skip
-        yield Fold("Mean rating of each trait", blocks)
+        means.sort(key=lambda e: -e.value)
+        table = estimate_table(means, measures=MEASURES, caption="Mean rating of each trait")
+        yield Fold("Mean rating of each trait, the highest first", (table,))
     if len(rows) <= MOST_PLOTTED:
         place = {t.id: at for at, t in enumerate(told.analysed.traits)}
         ordered = sorted(rows, key=lambda row: place[row[1].trait or ""])

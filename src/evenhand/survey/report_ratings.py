@@ -117,7 +117,7 @@ def pair_shifts(told: Told) -> Iterator[Block]:
     yield Heading(told.heading("The same person with one attribute changed"))
     yield Text(
         "Each counterfactual pair is one person twice, with one attribute changed and all else the "
-        "same. A shift is the changed person's mean rating minus the other's, over the traits that "
+        "same, save texts that had to say so. A shift is the changed person's mean rating minus the other's, over the traits that "
         "both were rated on. Change to a level and away from it are counted together here, the "
         "latter turned round."
     )
@@ -136,9 +136,9 @@ def pair_shifts(told: Told) -> Iterator[Block]:
 
 def _levels(told: Told, rows: Sequence[Row], shifts: Sequence[PairShifts]) -> list[PairRow]:
     made = []
-    for e, a in rows:
-        if a.level is None or a.from_level is not None:
-            continue
+    order = [axis.name for axis in told.analysed.axes]
+    single = [(e, a) for e, a in rows if a.level is not None and a.from_level is None]
+    for e, a in sorted(single, key=lambda row: _place(order, row[1].attribute)):
         moved = [
             sign * (p.variant - p.source)
             for p in shifts
@@ -149,12 +149,17 @@ def _levels(told: Told, rows: Sequence[Row], shifts: Sequence[PairShifts]) -> li
         made.append(
             PairRow(
                 head=told.labels.axis(axis),
-                label=told.labels.level(axis, a.level),
+                label=told.labels.level(axis, a.level or ""),
                 shifts=_joined(moved),
                 mean=e,
             )
         )
     return made
+
+
+def _place(order: Sequence[str], attribute: str | None) -> int:
+    """In the order of the analysis; what it does not hold comes last."""
+    return order.index(attribute) if attribute in order else len(order)
 
 
 def _joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -178,6 +183,8 @@ def _directions(told: Told, rows: Sequence[Row], shifts: Sequence[PairShifts]) -
         for p in shifts
         if (key := (p.attribute, p.from_level, p.to_level)) in means
     ]
+    order = [told.labels.axis(axis.name) for axis in told.analysed.axes]
+    drawn.sort(key=lambda row: _place(order, row.head))
     if not drawn:
         return
     words = f"Direction by direction ({how_many(drawn, 'direction')})"
@@ -205,8 +212,12 @@ def order(told: Told) -> Iterator[Block]:
             table.counts, title="Answers to the same question, scale forward and reversed",
             name=f"order{told.suffix}",
         )  # fmt: skip
-    overall = [(e, a) for e, a in rows if a.trait is None]
-    yield _figures(overall, "Consistency between orders, all traits and by category")
+    overall = [(e, a) for e, a in rows if a.trait is None and a.category is None]
+    yield _figures(overall, "Consistency between orders, all traits")
+    parts = [(e, a) for e, a in rows if a.category is not None]
+    if parts:
+        figures = _figures(parts, "Consistency between orders by category of traits")
+        yield Fold("By category of traits", (figures,))
     single = [e for e, a in rows if a.trait is not None]
     if single:
         found = estimate_table(single, measures=MEASURES, caption="Consistency by trait")

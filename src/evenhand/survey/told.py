@@ -54,7 +54,14 @@ class Told:
         return f"{text}: {where}" if where else text
 
     def forest(self, estimates: Sequence[Estimate], *, title: str, name: str) -> Iterator[Block]:
-        """Forest plots of them, the first in the open; a table where they are too many."""
+        """Forest plots of them, the first in the open; a table where they are too many.
+
+        What all of them are held against is said once, in the title.
+        """
+        against = {e.baseline for e in estimates}
+        if len(against) == 1 and None not in against and len(estimates) > 1:
+            title = f"{title}, against {against.pop()}"
+            estimates = [replace(e, baseline=None) for e in estimates]
         measures, conditions = self.words.measures, self.words.conditions
         if len(estimates) > MOST_PLOTTED:
             yield Text(f"{title}: {count(len(estimates))} estimates are too many to draw.")
