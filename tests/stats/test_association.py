@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import contingency as scipys
 
@@ -28,6 +28,7 @@ def test_published_hair_and_eye_colour() -> None:
     assert round(cramers_v_of_table(HAIR_BY_EYE, corrected=False), 3) == 0.279
 
 
+@settings(max_examples=50)
 @given(pairs.filter(both_vary))
 def test_plain_v_equals_scipys(rows: list[tuple[int, int]]) -> None:
     """Without correction V is what scipy computes from the same table."""
@@ -39,6 +40,7 @@ def test_plain_v_equals_scipys(rows: list[tuple[int, int]]) -> None:
         )
 
 
+@settings(max_examples=40)
 @given(pairs)
 def test_contingency_counts_each_pair(rows: list[tuple[int, int]]) -> None:
     """A cell holds how often its two categories stand in one row."""
@@ -67,6 +69,7 @@ def test_independent_is_0_and_identical_is_1(rows: int, columns: int, copies: in
         assert cramers_v(same, same[::-1], corrected=corrected) == pytest.approx(1)
 
 
+@settings(max_examples=40)
 @given(pairs.filter(both_vary), st.randoms(use_true_random=False))
 def test_names_and_order_do_not_matter(rows: list[tuple[int, int]], rng: Any) -> None:
     """Renaming categories, turning the table and shuffling the rows change nothing."""

@@ -165,7 +165,7 @@ def test_a_population_may_lack_default_attributes(people: People) -> None:
     assert set(found.attribute) == {"gender", "age"}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(st.lists(st.integers(0, 31), min_size=1, max_size=120))
 def test_no_other_assignment_is_more_even(patterns: list[int]) -> None:
     """The loads are the best possible: their top equals the bound that feasibility sets."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -135,15 +136,12 @@ def balance(
     rng = np.random.default_rng(seed)
     taken = _quotas(cells, [(names.index(a), names.index(b)) for a, b in wanted], n, keep, rng)
     chosen = np.sort(order[_draw(cells.member, taken, rng)])
+    evenness = tuple(_evenness(population, cells, place, taken, n) for place in range(len(known)))
     together = tuple(
         _together(cells, pair, taken, wanted) for pair in combinations(range(len(known)), 2)
     )
-    return Balanced(
-        chosen,
-        tuple(_evenness(population, cells, place, taken, n) for place in range(len(known))),
-        together,
-        (*notes, *_told(together, keep)),
-    )
+    sizes = {e.axis: len(e.available) for e in evenness}
+    return Balanced(chosen, evenness, together, (*notes, *_told(together, sizes, keep=keep, n=n)))
 
 
 def _check_n(n: int, there: int) -> None:
@@ -264,7 +262,9 @@ def _evenness(population: Population, cells: Cells, place: int, taken: Counts, n
     )
 
 
-def _told(together: Sequence[Together], keep: float) -> Iterator[str]:
+def _told(
+    together: Sequence[Together], sizes: Mapping[str, int], *, keep: float, n: int
+) -> Iterator[str]:
     """A note for each pair that is more associated than it should be, or than anybody may expect."""
     for t in together:
         if t.before is None or t.after is None:
@@ -275,12 +275,19 @@ def _told(together: Sequence[Together], keep: float) -> Iterator[str]:
                 f"{t.first} x {t.second} keeps V {t.after:.2f}, above {limit:.2f}: this pool "
                 "allows no less beside the other goals; choose fewer people"
             )
-        elif not t.kept and t.after > t.before + TELLING:
+        elif not t.kept and t.after > t.before + max(TELLING, _by_chance(t, sizes, n)):
             yield (
                 f"{t.first} x {t.second} became associated, V {t.before:.2f} to {t.after:.2f}: "
                 f"scarce people are not found everywhere; --pairs {t.first}:{t.second} keeps "
                 "them apart, at the price of less even axes"
             )
+
+
+def _by_chance(t: Together, sizes: Mapping[str, int], n: int) -> float:
+    """The V of an excess of two standard deviations of chi-squared over its expectation."""
+    rows, columns = sizes[t.first], sizes[t.second]
+    excess = 2 * math.sqrt(2 * (rows - 1) * (columns - 1)) / n
+    return math.sqrt(excess / (min(rows, columns) - 1))
 
 
 def _together(

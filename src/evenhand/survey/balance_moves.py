@@ -11,9 +11,11 @@ from evenhand.survey.balance_cells import Cells, Counts, Floats
 
 __all__ = ["whole_people"]
 
-# Cells looked at together when the single best has no partner, and moves at most.
+# Cells looked at together when the single best has no partner.
 WIDE = 16
-MOVES = 3000
+# Moves at most: so many, and so many cells and margins looked at, so that time stays in bounds.
+MOVES, LEAST_MOVES = 3000, 100
+WORK = 300_000_000
 
 
 def whole_people(
@@ -80,7 +82,7 @@ class _Moves:
 
     def settle(self) -> Counts:
         """Move until nothing helps or the bound is met."""
-        for _ in range(MOVES):
+        for _ in range(max(LEAST_MOVES, min(MOVES, WORK // self.place.size))):
             if not self._step():
                 break
         return self.taken
