@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import InputError, InvalidInputs
-from evenhand.settings import Settings
 from evenhand.store.database import Database
 from evenhand.survey.spec import Trait
 from evenhand.survey.traits import (
@@ -25,12 +24,16 @@ from evenhand.survey.traits import (
     stored_traits,
     write_traits,
 )
+from support.databases import DATABASES, settings_on
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A fresh database in a file."""
-    with closing(Database.open(Settings.resolve(workspace=tmp_path))) as opened:
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database of each kind."""
+    with (
+        settings_on(request.param, tmp_path) as settings,
+        closing(Database.open(settings)) as opened,
+    ):
         yield opened
 
 

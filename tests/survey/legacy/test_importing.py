@@ -19,6 +19,7 @@ from evenhand.survey.enrich import texts_of
 from evenhand.survey.legacy.importing import Imported, import_legacy
 from evenhand.survey.loading import load_ratings
 from evenhand.survey.traits import stored_traits
+from support.databases import settings_on
 from support.legacy_database import SCHEMA, make_legacy_database
 
 
@@ -93,6 +94,23 @@ def test_datasets_arrive_with_members_roles_and_links(done: Done) -> None:
             for s, v, a, b in zip(links.source.tolist(), links.variant.tolist(), links.from_value, links.to_value, strict=True)
         )  # fmt: skip
         assert sorted(datasets.roles(row.id)) == ["source"] * 20 + ["variant"] * 20
+
+
+@pytest.mark.postgres
+def test_both_databases_hold_the_same(file: Path, tmp_path: Path) -> None:
+    """What was imported reads the same from SQLite and from PostgreSQL."""
+    found = []
+    for kind in ("sqlite", "postgres"):
+        with settings_on(kind, tmp_path / kind) as settings:
+            made = import_legacy(file, settings)
+            with Ledger(settings) as ledger:
+                loaded = load_ratings(ledger, [r.run for r in made.runs if r.kind == "ratings"])
+            with Datasets(settings) as datasets:
+                links = datasets.links("cf-a")
+            columns = [(r.person.tolist(), r.value.tolist(), r.traits) for r in loaded]
+            rows = [(row.name, row.kind, row.n, row.counts) for row in made.datasets]
+            found.append((rows, repr(columns), links.variant.tolist(), links.to_value))
+    assert found[0] == found[1]
 
 
 def test_values_become_our_codes(file: Path, settings: Settings) -> None:
