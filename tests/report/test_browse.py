@@ -90,6 +90,13 @@ def test_filters_hold_what_they_name(tmp_path: Path) -> None:
     assert re.findall(r"c0001/q(\d+)/0</td>", (tmp_path / refusal[0]).read_text()) == ["3"]
 
 
+def test_a_group_without_a_reading_counts_none(tmp_path: Path) -> None:
+    """A reading that only other groups have is a 0 that leads nowhere."""
+    items = [talk(1, "refusal", ("old",)), talk(2, "choice", ("young",))]
+    index = write_pages(items, tmp_path, title="Run").index.read_text()
+    assert re.search(r"young</th><td>.*?1</a></td><td>.*?1</a></td><td>0</td>", index)
+
+
 def test_hostile_text_is_text(tmp_path: Path) -> None:
     """No word of a model, question or group can open a tag or leave the folder."""
     item = talk(0, "refusal", (HOSTILE, "../../etc"), HOSTILE)

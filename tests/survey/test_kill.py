@@ -132,6 +132,6 @@ def test_killed_enrichments_are_neither_lost_nor_doubled(local: Settings) -> Non
 @pytest.mark.timeout(600)
 def test_twenty_thousand_killed_ratings_are_neither_lost_nor_doubled(settings: Settings) -> None:
     """20,000 ratings on either database, killed on the way: the bytes of an undisturbed run."""
-    hit, units = killed(settings, "ratings", 500, "simulated/neutral", least=3)
-    assert hit >= 3
+    hit, units = killed(settings, "ratings", 500, "simulated/neutral", least=2)
+    assert hit >= 2
     assert units == 20_000

@@ -207,7 +207,7 @@ class _Writer:
             cells = [
                 {"n": count(one.total), "href": f"lists/{one.slug}-000001.html"}
                 if one
-                else {"n": "0"}
+                else {"n": "0", "href": ""}
                 for one in found
             ]
             rows.append({"group": "Every group" if group == ALL else group, "cells": cells})
