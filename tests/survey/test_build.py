@@ -90,6 +90,22 @@ def test_people_without_a_variant_are_left_out_and_counted(datasets: Datasets) -
     assert row.n == 2 * row.counts["pairs"]
 
 
+@pytest.mark.postgres
+def test_both_databases_hold_the_same_pairs(tmp_path: Path) -> None:
+    """SQLite and PostgreSQL keep the same people, links and counts."""
+    kept = []
+    for kind in ("sqlite", "postgres"):
+        with settings_on(kind, tmp_path / kind) as settings, Datasets(settings) as held:
+            held.create_pool(load_population("de-2024"), 300, seed=1, name="pool")
+            build_balanced(held, "pool", 50, seed=1, name="even")
+            row, _ = build_counterfactual(held, "even", seed=1, name="pairs")
+            people, links = held.people("pairs"), held.links("pairs")
+            codes = {name: column.tolist() for name, column in people.codes.items()}
+            pairs = (links.source.tolist(), links.attribute, links.from_value, links.to_value)
+            kept.append((people.ids.tolist(), codes, pairs, row.counts, held.get("even").counts))
+    assert kept[0] == kept[1]
+
+
 def test_what_is_refused_leaves_nothing_behind(datasets: Datasets) -> None:
     """Pairs of pairs, unknown datasets and names that are taken: one sentence, no dataset."""
     build_counterfactual(datasets, "pool", seed=1, name="pairs")
