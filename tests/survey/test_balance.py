@@ -120,20 +120,18 @@ def test_one_axis_alone_is_as_even_as_the_pool_allows(pool: People, axis: str) -
     assert evenness.distance == pytest.approx(evenness.least, abs=0.006)
 
 
-def test_the_sum_of_all_axes_beats_what_is_published(balanced: Balanced) -> None:
-    """Gender, age and sexuality are each more even than the Social Bias Benchmark's figures."""
+def test_age_and_sexuality_are_more_even_than_published(balanced: Balanced) -> None:
+    """Each beats the figures measured on a balanced set of the Social Bias Benchmark."""
     published = {
-        "gender": {"male": 0.451, "female": 0.446},
         "age_bin": dict.fromkeys(("20-29", "30-44", "45-64", "65+"), 0.154)
         | {"0-9": 0.181, "10-19": 0.181},
         "sexuality": {"heterosexual": 0.722, "homosexual": 0.174, "bisexual": 0.104},
     }
-    for evenness in balanced.evenness:
-        theirs = published.get(evenness.axis)
-        if theirs is None or evenness.axis == "gender":
-            continue
-        limit = {level: min(1 / len(theirs), evenness.available[level] / 2000) for level in theirs}
-        assert evenness.distance <= sum(abs(theirs[level] - limit[level]) for level in theirs)
+    ours = {evenness.axis: evenness for evenness in balanced.evenness}
+    for axis, theirs in published.items():
+        found = ours[axis]
+        limit = {level: min(1 / len(theirs), found.available[level] / 2000) for level in theirs}
+        assert found.distance <= sum(abs(theirs[level] - limit[level]) for level in theirs)
 
 
 def test_less_association_costs_evenness_and_no_pairs_cost_none(pool: People) -> None:
