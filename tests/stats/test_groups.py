@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -67,10 +67,10 @@ def test_published_mouse_survival_resampled() -> None:
     """The book's bootstrap errors are 23.36 and 13.33, and its permutation level .13 to .14
     one-sided; studentised, the test agrees with Welch's."""
     found = bootstrap_differences(
-        TREATED + CONTROL, [1] * 16, MICE, n_groups=2, baseline=1, draws=8000
+        TREATED + CONTROL, [1] * 16, MICE, n_groups=2, baseline=1, draws=3000
     )
-    assert found.se[0] == pytest.approx(np.hypot(23.36, 13.33), rel=0.03)
-    p = permutation_differences(TREATED + CONTROL, [1] * 16, MICE, n_groups=2, draws=4999)
+    assert found.se[0] == pytest.approx(np.hypot(23.36, 13.33), rel=0.04)
+    p = permutation_differences(TREATED + CONTROL, [1] * 16, MICE, n_groups=2, draws=2999)
     assert p == pytest.approx(
         [stats.ttest_ind(TREATED, CONTROL, equal_var=False).pvalue] * 2, abs=0.03
     )
@@ -141,7 +141,7 @@ def test_permutation_equals_all_permutations() -> None:
 
     every = np.array([distance(labels) for labels in set(itertools.permutations(group))])
     wanted = (every >= distance(group) * (1 - 1e-12)).mean(axis=0)
-    found = permutation_differences(values, np.ones(8), group, n_groups=3, draws=4999, seed=1)
+    found = permutation_differences(values, np.ones(8), group, n_groups=3, draws=2999, seed=1)
     assert found == pytest.approx(wanted, abs=0.025)
 
 
@@ -162,6 +162,7 @@ def test_bootstrap_agrees_with_the_general_road() -> None:
         assert found.method == want.method
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_relabelling_groups_only_relabels(seed: int) -> None:
     """Other codes, another order of clusters, and ratings moved by a constant tell the same."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "methods" / "how-we-check.md"
-MODULES = ("agreement", "equivalence", "logistic", "multiplicity", "paired", "power",
-           "proportions", "rank", "resample")  # fmt: skip
+MODULES = ("agreement", "between_groups", "equivalence", "factors", "groups", "inversion",
+           "logistic", "multiplicity", "ordinal", "paired", "power", "proportions", "rank",
+           "reliability", "resample", "weights")  # fmt: skip
 # Sums, statistics to be handed over, and bookkeeping: tested, yet no statistics of their own.
 ARITHMETIC = {
     "adjust", "cluster_totals", "log_odds_statistic", "ratio", "ratio_difference",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -47,6 +47,7 @@ def test_published_bottle_caps() -> None:
     assert found.high > found.value
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(1, 5), min_size=3, max_size=15),
     st.lists(st.integers(1, 5), min_size=3, max_size=15),
@@ -91,6 +92,7 @@ def test_copies_of_a_rating_add_nothing() -> None:
     assert many.p == pytest.approx(once.p)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_only_order_counts_and_sides_turn(seed: int) -> None:
     """A rising transformation changes nothing; swapping sides turns the sign."""

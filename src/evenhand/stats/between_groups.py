@@ -70,13 +70,16 @@ def between_group_sd(
 class _Noise(NamedTuple):
     """What Q would be by chance: ``expected`` times F on ``f`` and ``degrees``.
 
-    ``slope``: variance that true distances of mean square t^2 add to Q, over 4 t^2.
+    ``slope``: variance that true distances of mean square t^2 add to Q, over 4 t^2. ``times``:
+    what the true variances may be over the estimated ones, at nodes of a quadrature.
     """
 
     expected: float
     f: float
     degrees: float
     slope: float
+    times: Floats
+    shares: Floats
 
     @classmethod
     def of(cls, m: Floats, v: Floats, df: Floats) -> _Noise:
@@ -92,8 +95,13 @@ class _Noise(NamedTuple):
         # Which groups the true distances lie in, as far as it can be told beyond the noise.
         apart = (m - m.mean()) ** 2 - v * (1 - 2 / k) - v.sum() / k**2
         apart = np.maximum(apart, 0.0)
-        slope = float(v @ apart / apart.sum()) / k if apart.any() else expected / f
-        return cls(expected, f, degrees, slope)
+        # Never less than on average over where they could lie: noise also hides that they lie in
+        # the noisiest group.
+        slope = max(expected / f, float(v @ apart / apart.sum()) / k if apart.any() else 0.0)
+        if degrees > _MANY:
+            return cls(expected, f, degrees, slope, np.ones(1), np.ones(1))
+        times = degrees / special.chdtri(degrees, (_NODES + 1) / 2)
+        return cls(expected, f, degrees, slope, times, _NODE_WEIGHTS / 2)
 
     def tail(self, size: float, q: float) -> float:
         """P(Q >= q) when the true root mean square is ``size``."""
@@ -102,16 +110,12 @@ class _Noise(NamedTuple):
             if self.degrees > _MANY:
                 return float(special.gammaincc(self.f / 2, ratio * self.f / 2))
             return float(special.fdtrc(self.f, self.degrees, ratio))
-        if self.degrees > _MANY:
-            return 1 - float(self._below(size, q, np.ones(1))[0])
-        # The variances are themselves estimates: average over what they may truly be.
-        true = self.degrees / special.chdtri(self.degrees, (_NODES + 1) / 2)
-        return 1 - float(_NODE_WEIGHTS @ self._below(size, q, true)) / 2
+        return 1 - float(self.shares @ self._below(size, q))
 
-    def _below(self, size: float, q: float, times: Floats) -> Floats:
-        """P(Q < q) with all variances multiplied by ``times``: a scaled noncentral chi-square
-        on f degrees with the first two moments of Q."""
-        expected, slope = self.expected * times, self.slope * times
+    def _below(self, size: float, q: float) -> Floats:
+        """P(Q < q) with all variances multiplied by each of ``times``: a scaled noncentral
+        chi-square on f degrees with the first two moments of Q."""
+        expected, slope = self.expected * self.times, self.slope * self.times
         mean = expected + size**2
         half = expected**2 / self.f + 2 * slope * size**2
         unit = (mean - np.sqrt(np.maximum(mean**2 - self.f * half, 0.0))) / self.f

@@ -202,25 +202,26 @@ def permutation_differences(
 
     Example:
         >>> permutation_differences([1, 2, 1, 2, 5, 4, 5, 4], [1] * 8, [0, 0, 0, 0, 1, 1, 1, 1],
-        ...                         n_groups=2, draws=9999).round(2)       # 2 of C(8, 4) = 70
-        array([0.03, 0.03])
+        ...                         n_groups=2, draws=999).round(3)        # about 2 of C(8, 4)
+        array([0.021, 0.021])
     """
     _check_comparison(n_groups, baseline, 0.95)
     _need_draws(draws)
     data = GroupTable.of(sums, counts, group, n_groups, weight)
     m = data.sums.shape[1]
-    rows, starts, seen = _moments(data)
+    moments = _Moments.of(data)
+    rows, seen = moments.rows, moments.seen
     here = None if baseline is None else int(np.searchsorted(seen, baseline))
     if here is not None and (here == len(seen) or seen[here] != baseline):
         return data.shaped(np.full((n_groups, m), np.nan))
-    observed = _studentised(rows, starts, here)
+    observed = _studentised(moments, rows, here)
     edge = observed * (1 - _ROUNDING)
     rng = np.random.default_rng(seed)
     extreme = np.zeros(observed.shape, dtype=np.int64)
     for _ in range(draws):
         shuffled = rows[..., rng.permutation(rows.shape[-1])]
         # Not "at least": a draw that is undefined counts as extreme.
-        extreme += ~(_studentised(shuffled, starts, here) < edge)
+        extreme += ~(_studentised(moments, shuffled, here) < edge)
     p = np.full((n_groups, m), np.nan)
     p[seen] = np.where(np.isnan(observed), np.nan, (extreme + 1) / (draws + 1))
     return data.shaped(p)
@@ -367,26 +368,48 @@ def _need_draws(draws: int) -> None:
         raise InputError(f"{draws} draws are too few; use at least 100")
 
 
-def _moments(data: GroupTable) -> tuple[Floats, NDArray[np.intp], Ints]:
-    """Rows whose sums give means and variances, (6, M, G) sorted by group; where groups begin;
-    their codes."""
-    order = np.argsort(data.group, kind="stable")
-    seen, starts = np.unique(data.group[order], return_index=True)
-    sums, counts, present = data.sums[order], data.counts[order], data.present[order]
-    # About the common mean: the squares of a group then lose no digits to its level.
-    centre = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
-    about = sums - centre * counts
-    rows = np.stack(
-        [about, counts, about**2, about * counts, counts**2, present.astype(np.float64)]
-    )
-    return np.ascontiguousarray(np.swapaxes(rows, 1, 2)), starts, seen
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Rows whose sums give means and variances, clusters sorted by group; where groups begin.
+
+    ``rows`` is (6, M, G): sum about the common mean, its square, count, their product, the
+    count's square, presence. With one ``count`` for all, the first two tell the rest.
+    """
+
+    rows: Floats
+    starts: NDArray[np.intp]
+    seen: Ints
+    count: float | None
+
+    @classmethod
+    def of(cls, data: GroupTable) -> _Moments:
+        order = np.argsort(data.group, kind="stable")
+        seen, starts = np.unique(data.group[order], return_index=True)
+        sums, counts = data.sums[order], data.counts[order]
+        # About the common mean: the squares of a group then lose no digits to its level.
+        centre = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), np.finfo(float).tiny)
+        about = sums - centre * counts
+        rows = [about, about**2]
+        alike = counts.size > 0 and counts.min() == counts.max() > 0
+        if not alike:
+            present = data.present[order].astype(np.float64)
+            rows += [counts, about * counts, counts**2, present]
+        columns = np.ascontiguousarray(np.swapaxes(np.stack(rows), 1, 2))
+        return cls(columns, starts, seen, float(counts[0, 0]) if alike else None)
+
+    def by_group(self, rows: Floats) -> tuple[Floats, ...]:
+        """Sums of all six over every group, each (k, M) or (k, 1)."""
+        sums = np.swapaxes(np.add.reduceat(rows, self.starts, axis=-1), 1, 2)
+        if self.count is None:
+            return tuple(sums)
+        clusters = np.diff(self.starts, append=rows.shape[-1])[:, None].astype(np.float64)
+        n = clusters * self.count
+        return sums[0], sums[1], n, sums[0] * self.count, n * self.count, clusters
 
 
-def _studentised(rows: Floats, starts: NDArray[np.intp], baseline: int | None) -> Floats:
+def _studentised(moments: _Moments, rows: Floats, baseline: int | None) -> Floats:
     """|difference| / se of every group from moments per cluster, (k, M); NaN where undefined."""
-    total, n, squares, cross, sizes, clusters = np.swapaxes(
-        np.add.reduceat(rows, starts, axis=-1), 1, 2
-    )
+    total, squares, n, cross, sizes, clusters = moments.by_group(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / n
         spread = np.maximum(squares - 2 * mean * cross + mean**2 * sizes, 0.0)

@@ -94,16 +94,17 @@ def _feldt(rest: Floats, n: int, k: int, level: float) -> tuple[float, float]:
 def _jackknife(columns: Floats, squares: Floats, level: float) -> tuple[float, float]:
     """Ends of 1 - alpha on its log scale."""
     n, k = len(columns), columns.shape[1] - 1
+    rest = float(_share(squares[:k].sum(), squares[k], k))
     # Sums of squares about the mean without row i: one row's share times n / (n - 1) less.
     without = squares - n / (n - 1) * columns**2
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(_share(without[:, :k].sum(axis=1), without[:, k], k))
-        value = math.log(float(_share(squares[:k].sum(), squares[k], k)))
-    if not np.isfinite(logs).all():
+    if rest <= 1e-12 or not np.isfinite(logs).all():
         raise StatsError(
-            "without one of the rows alpha is 1 or undefined: items agree exactly, or nearly, "
-            "and no interval can be had; collect more rows"
+            "alpha is 1 or undefined, or would be without one of the rows: items agree exactly, or "
+            "nearly, and no interval can be had; collect more rows"
         )
+    value = math.log(rest)
     spread = jackknife_spread(value, logs)
     reach = float(special.stdtrit(spread.df, 0.5 + level / 2)) * math.sqrt(spread.variance)
     return math.exp(value - reach), math.exp(value + reach)
