@@ -280,6 +280,9 @@ def test_wrong_types_are_told_and_lose_nobody_else(file: Path, settings: Setting
         "UPDATE benchmarkresult SET rating = 7 WHERE benchmark_run_id = 2 AND case_id = 'g1'",
         "UPDATE benchmarkresult SET answer_raw = x'00ff' WHERE benchmark_run_id = 2 AND id % 2 = 0",
         "UPDATE dataset SET name = '12', seed = 'x' WHERE id = 3",
+        "UPDATE benchmarkrun SET total_tokens = 'abc', system_prompt = x'00ff', dual_fraction = 'x', created_at = 'then'",
+        "UPDATE benchmarkresult SET attempt = x'01' WHERE benchmark_run_id = 2",
+        "UPDATE \"case\" SET adjective = x'ff', valence = 'good', category = 5 WHERE id = 'g4'",
     )
     made = import_legacy(file, settings)
     assert made.people == 58

@@ -32,6 +32,7 @@ from evenhand.survey.legacy.results import (
     Home,
     RunTally,
     answers_of,
+    trait_id,
     write_enrichment,
     write_ratings,
 )
@@ -263,15 +264,15 @@ class _Import:
     def _traits(self) -> None:
         traits = [
             Trait(
-                str(id),
-                {"de": clean(plain_text(adjective))[:80] or str(id)},
+                trait_id(id),
+                {"de": clean(plain_text(adjective))[:80] or trait_id(id)},
                 _category(category),
                 valence if type(valence) is int and valence in {-1, 0, 1} else None,
             )
             for id, adjective, category, valence, _active in self.source.rows(
                 "case", order=("id",)
             )
-            if id is not None
+            if trait_id(id)
         ]
         read = completed(traits)
         self.made.notes.extend(f"traits: {note}" for note in read.notes)

@@ -30,7 +30,15 @@ from evenhand.survey.roster import Roster
 from evenhand.survey.spec import POINTS, AskSpec, Persona, Trait
 from evenhand.survey.traits import as_json
 
-__all__ = ["Answer", "Home", "RunTally", "answers_of", "write_enrichment", "write_ratings"]
+__all__ = [
+    "Answer",
+    "Home",
+    "RunTally",
+    "answers_of",
+    "trait_id",
+    "write_enrichment",
+    "write_ratings",
+]
 
 TEMPLATE = "social-bias-benchmark"
 # So many steps may wait to be committed, so that memory stays flat.
@@ -81,34 +89,37 @@ def answers_of(
         run: the row of the run.
         tally: counts what is kept, what is not, and what our reader makes of the stored texts.
     """
-    seen: dict[tuple[int, str], set[str]] = {}
+    seen: dict[tuple[int, str], int] = {}
     order_by = ("persona_uuid_id", "case_id", "scale_order", "id")
     for row in source.rows("benchmarkresult", where=("benchmark_run_id", run[0]), order=order_by):
         id, persona, case, _, attempt, raw, rating, shown, created = row
-        person = people.place.get(key_of_row(persona))
-        if person is None or case is None:
+        person, trait = people.place.get(key_of_row(persona)), trait_id(case)
+        if person is None or not trait:
             tally.lost["ratings without a persona or a trait"] += 1
             continue
         order = ORDERS.get(plain_text(shown or "in"))
         if order is None:
             tally.lost[f"ratings in the unknown scale order {plain_text(shown)[:20]!r}"] += 1
             continue
-        known = seen.setdefault((person, str(case)), set())
-        if order in known:
+        known = seen.get((person, trait), 0)
+        if known & _BITS[order]:
             tally.lost["ratings given twice; the first is kept"] += 1
             continue
-        known.add(order)
+        seen[person, trait] = known | _BITS[order]
         tally.reversed += order == "reversed"
-        tally.both_orders += len(known) == 2
+        tally.both_orders += known > 0
         tally.kept += 1
         text = "" if raw is None else clean(_as_text(raw))[:MAX_TEXT]
         step = {
             "text": text,
             "reading": _reading(rating, text, tally),
-            "recorded": {"result": id, "attempt": attempt},
+            "recorded": {"result": _json_able(id), "attempt": _json_able(attempt)},
         }
-        yield Answer(person, str(case), order, step, at=_moment(created))
+        yield Answer(person, trait, order, step, at=_moment(created))
     yield from _failures(source, run, people, tally, seen)
+
+
+_BITS = {"forward": 1, "reversed": 2}
 
 
 def _failures(
@@ -116,27 +127,43 @@ def _failures(
     run: Sequence[Any],
     people: Gathered,
     tally: RunTally,
-    seen: dict[tuple[int, str], set[str]],
+    seen: dict[tuple[int, str], int],
 ) -> Iterator[Answer]:
     """What the log of failures has beyond the results. It does not say the scale order: that of
-    the run is taken, and where it was drawn, one in which the pair has no answer."""
+    the run is taken, and where it was drawn, forward, for pairs that have no answer at all."""
     mode = SCALE_ORDERS.get(plain_text(run[7] or "in"), "forward")
+    order = "forward" if mode == "random" else mode
     order_by = ("persona_id", "case_id", "id")
     for row in source.rows("faillog", where=("benchmark_run_id", run[0]), order=order_by):
-        id, persona, _, case, attempt, kind, snippet = row
-        person = people.place.get(key_of_row(persona))
-        if person is None or case is None:
+        _, persona, _, case, attempt, kind, snippet = row
+        person, trait = people.place.get(key_of_row(persona)), trait_id(case)
+        if person is None or not trait:
             tally.lost["failures without a persona or a trait"] += 1
             continue
-        known = seen.setdefault((person, str(case)), set())
-        orders = ("forward", "reversed") if mode == "random" else (mode,)
-        free = [order for order in orders if order not in known]
-        if not free or (mode == "random" and known):
+        known = seen.get((person, trait), 0)
+        if known & (3 if mode == "random" else _BITS[order]):
             continue  # it was answered after all
-        known.add(free[0])
+        seen[person, trait] = known | _BITS[order]
         tally.failed += 1
-        said = f"{plain_text(kind) or 'failed'} after {attempt} attempts: {plain_text(snippet)}"
-        yield Answer(person, str(case), free[0], error=clean(said)[:500])
+        said = f"{plain_text(kind) or 'failed'} after {plain_text(attempt)} attempts: {plain_text(snippet)}"
+        yield Answer(person, trait, order, error=clean(said)[:500])
+
+
+def trait_id(value: Any) -> str:
+    """A trait's id as text; empty where there is none.
+
+    Example:
+        >>> trait_id("g1"), trait_id(7), trait_id(None)
+        ('g1', '7', '')
+    """
+    return clean(plain_text(value))[:200]
+
+
+def _json_able(value: Any) -> Any:
+    """A value of any column as JSON has it."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return clean(plain_text(value))[:MAX_TEXT]
 
 
 def _as_text(value: Any) -> str:
@@ -289,7 +316,12 @@ def _stored(
 ) -> dict[str, Any]:
     """What every survey run stores, and the row that this one was."""
     columns = _RUN_COLUMNS if kind == "ratings" else _TEXT_COLUMNS
-    known = {name: value for name, value in zip(columns, run, strict=True) if value is not None}
+    known = {
+        name: _json_able(value)
+        for name, value in zip(columns, run, strict=True)
+        # What is called a token may hold no text: it would be taken for a secret.
+        if value is not None and not ("tokens" in name and not isinstance(value, int))
+    }
     return {
         "kind": kind,
         "dataset": home.row.id,
@@ -308,7 +340,7 @@ def _stored(
         "template": {"version": TEMPLATE, "digest": ""},
         "imported": {
             "from": TEMPLATE,
-            "row": {name: clean(value) if isinstance(value, str) else value for name, value in known.items() if not isinstance(value, bytes)},
+            "row": known,
             "notes": list(notes),
         },
     }  # fmt: skip
