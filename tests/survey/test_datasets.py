@@ -280,6 +280,8 @@ def test_unknown_dataset_is_not_found(held: Datasets) -> None:
     held.create_pool(DE, 5, seed=1)
     with pytest.raises(NotFound, match=r"no dataset 'two'; there are 1 \(one\), 2 \(pool-2\)"):
         held.people("two")
+    with pytest.raises(NotFound, match="no dataset '9+'"):
+        held.get("9" * 40)
 
 
 def test_dataset_of_nobody_or_of_twins_is_refused(local: Datasets) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from evenhand.settings import Settings
@@ -15,7 +18,9 @@ from evenhand.survey.datasets import Datasets
 from evenhand.survey.describe import describe, render_composition
 from evenhand.survey.draw import draw_sample
 from evenhand.survey.people import axis_codes
+from evenhand.survey.people_export import FIELDS, export_people
 from evenhand.survey.population.expect import marginal
+from evenhand.survey.population.load import population_from_files
 from support.surveys import germany
 
 
@@ -97,3 +102,24 @@ def test_printed_composition_is_short(held: Datasets) -> None:
     assert "… and 1" in text
     assert " subregion x religion" in text
     assert len(text.splitlines()) < 170
+
+
+def test_population_of_ones_own_goes_all_the_way(held: Datasets, tmp_path: Path) -> None:
+    """The example of the docs, with other attributes and ages, is drawn, described and exported."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "populations.md"
+    text = page.read_text(encoding="utf-8")
+    files = dict(re.findall(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```", text, re.M | re.S))
+    town = population_from_files(files)
+    pool = held.create_pool(town, 120, seed=1, temperature=0.2)
+    assert pool.config["age_to"] == len(town.attributes[0].levels) - 1
+    found = describe(held, pool.id)
+    assert found.population == "harbour-town"
+    own = [a.name for a in town.attributes if a.name not in FIELDS]
+    assert "quarter" in own
+    assert sum(row.count for row in found.axes if row.axis == "quarter") == 120
+    export_people(held, pool.id, format="jsonl", output=tmp_path / "p.jsonl")
+    lines = [orjson.loads(line) for line in (tmp_path / "p.jsonl").read_bytes().splitlines()]
+    assert tuple(lines[0]) == (*FIELDS, *own)
+    assert lines[0]["religion"] is None
+    quarters = Counter(line["quarter"] for line in lines)
+    assert quarters == pool.counts["axes"]["quarter"]

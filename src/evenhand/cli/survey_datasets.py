@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +51,10 @@ def pool(
     ] = 0.1,
     seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same people.")] = 42,
     age_from: Annotated[int, typer.Option("--age-from", help="Youngest age.")] = 0,
-    age_to: Annotated[int, typer.Option("--age-to", help="Oldest age.")] = 100,
+    age_to: Annotated[
+        int | None,
+        typer.Option("--age-to", help="Oldest age [default: the population's]."),
+    ] = None,
     population: Annotated[
         str,
         typer.Option("--population", metavar="NAME|DIR", help="A population's name or folder."),
@@ -265,20 +268,13 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _texts(settings: Settings, run: str) -> dict[int, dict[str, str]]:
+def _texts(settings: Settings, run: str) -> Mapping[int, Mapping[str, str]]:
     """The texts that an enrichment wrote, by persona id."""
-    from evenhand.errors import InputError
     from evenhand.runs.ledger import Ledger
     from evenhand.survey.enrich import texts_of
 
     with Ledger(settings) as ledger:
-        row = ledger.run(run)
-        if row.instrument != "survey" or row.config.get("kind") != "enrichment":
-            raise InputError(
-                f"run {row.id} wrote no texts; name a run of evenhand survey enrich",
-                where="--attributes-run",
-            )
-        return {id: dict(texts) for id, texts in texts_of(ledger, row.id).items()}
+        return texts_of(ledger, run)
 
 
 def _numbers(texts: list[str] | None, option: str) -> dict[str, float]:

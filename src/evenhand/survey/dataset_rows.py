@@ -116,8 +116,8 @@ def check_pool(
             f"0 <= age-from <= age-to <= {oldest}",
             where="age",
         )
-    single = isinstance(temperature, int | float)
-    for name, value in [("", temperature)] if single else list(temperature.items()):
+    given = temperature if isinstance(temperature, Mapping) else {"": temperature}
+    for name, value in given.items():
         if name:
             population.attribute(name)
         if not 0 <= value <= 1:
@@ -147,7 +147,7 @@ def check_name(connection: sa.Connection, name: str) -> None:
     """Raise ``InputError`` for a name that cannot be one, ``Conflict`` for one that is taken."""
     if not name.strip() or name != name.strip() or not name.isprintable():
         raise InputError(f"{name!r} is no name for a dataset; use words on one line", where="name")
-    if _is_id(name):
+    if name.isascii() and name.isdigit():
         raise InputError(
             f"{name!r} would be taken for an id; a dataset's name needs a letter", where="name"
         )
@@ -211,9 +211,8 @@ def refuse_if_used(connection: sa.Connection, row: DatasetRow) -> None:
 
 
 def _dataset_of(config: Mapping[str, Any]) -> int | None:
-    ask = config.get("ask")
-    inner = ask.get("dataset") if isinstance(ask, Mapping) else None
-    return config.get("dataset", inner)
+    asked: int | None = config.get("dataset")
+    return asked
 
 
 def _row(found: sa.Row[Any]) -> DatasetRow:
@@ -221,7 +220,8 @@ def _row(found: sa.Row[Any]) -> DatasetRow:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    # Longer numbers are no ids in any database.
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _is_taken(connection: sa.Connection, name: str) -> bool:

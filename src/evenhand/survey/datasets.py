@@ -204,12 +204,13 @@ class Datasets:
         seed: int,
         temperature: Temperature = 0.0,
         age_from: int = 0,
-        age_to: int = 100,
+        age_to: int | None = None,
         name: str | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> DatasetRow:
         """Sample ``n`` people and keep them; the same arguments give the same rows.
 
+        ``age_to`` is the population's oldest age unless given.
         ``progress`` is told how many are stored after each chunk.
 
         Raises:
@@ -217,6 +218,8 @@ class Datasets:
             NotFound: a temperature is given for an attribute that the population has not.
             Conflict: the name is taken.
         """
+        if age_to is None:
+            age_to = len(population.attribute(AGE).levels) - 1
         check_pool(population, n, temperature, age_from, age_to)
         config = {
             "n": n,
