@@ -16,7 +16,7 @@ from evenhand.errors import InputError, NotFound, SubjectError
 from evenhand.runs.budget import Budget
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.store.tables import steps
+from evenhand.store.tables import runs, steps
 from evenhand.survey.datasets import Datasets
 from evenhand.survey.enrich import restated_of, texts_of, written
 from evenhand.survey.plan import RatingWork, parts_of_key
@@ -412,3 +412,14 @@ def test_mistakes_are_told_in_one_sentence(local: Settings) -> None:
         prepare_ratings(local, replace(spec, language="en"), subject=NEUTRAL, traits=german)
     with pytest.raises(InputError, match="is not a backend"):
         prepare_ratings(local, spec, subject="nowhere/x", traits=TRAITS)
+
+
+def test_an_imported_run_is_not_gone_on_with(local: Settings) -> None:
+    """Its answers came without the words that were asked; it says what can be done with it."""
+    run = rated(local, pool(local, 2))
+    with Ledger(local) as ledger:
+        config = {**ledger.run(run).config, "imported": {"from": "elsewhere"}}
+        with ledger.database.writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.id == run).values(config=config))
+    with pytest.raises(InputError, match="it can be analysed and exported, not gone on with"):
+        resume(run, local)

@@ -135,6 +135,12 @@ def work_of(ledger: Ledger, run_id: str) -> Planned:
     if row.instrument != INSTRUMENT:
         raise InputError(f"run {row.id} is of instrument {row.instrument}, not {INSTRUMENT}")
     stored = row.config
+    if "imported" in stored:
+        raise InputError(
+            "was imported with its answers, without the words that were asked; it can be analysed "
+            "and exported, not gone on with",
+            where=row.id,
+        )
     known = stored["model"]
     subject = Subject(known["backend"], known["name"], known["options"])
     asked = AskedWith(**stored["asked"])

@@ -13,7 +13,7 @@ from evenhand.survey.people import People, axis_codes
 from evenhand.survey.population.spec import AGE, Population
 from evenhand.survey.spec import Persona
 
-__all__ = ["Arranged", "Roster", "arrange"]
+__all__ = ["Arranged", "Roster", "anchors_of", "arrange"]
 
 
 class Roster:
@@ -100,11 +100,24 @@ def arrange(
     """
     old_enough = people.codes[AGE] >= age_from
     kept = people.take(old_enough)
-    anchors = kept.ids.copy()
-    if len(variants):
-        by_id = np.argsort(variants)
-        at = np.minimum(np.searchsorted(variants[by_id], kept.ids), len(variants) - 1)
-        linked = variants[by_id][at] == kept.ids
-        anchors[linked] = sources[by_id][at][linked]
+    anchors = anchors_of(kept.ids, sources=sources, variants=variants)
     order = np.lexsort((kept.ids, kept.ids != anchors, anchors))[:limit]
     return Arranged(kept.take(order), anchors[order], int(len(people) - old_enough.sum()))
+
+
+def anchors_of(
+    ids: NDArray[np.int64], *, sources: NDArray[np.int64], variants: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Each persona's source where it is a variant, else its own id; shape that of ``ids``.
+
+    Example:
+        >>> anchors_of(np.array([1, 2, 3]), sources=np.array([1]), variants=np.array([3]))
+        array([1, 2, 1])
+    """
+    anchors = ids.copy()
+    if len(variants):
+        by_id = np.argsort(variants)
+        at = np.minimum(np.searchsorted(variants[by_id], ids), len(variants) - 1)
+        linked = variants[by_id][at] == ids
+        anchors[linked] = sources[by_id][at][linked]
+    return anchors

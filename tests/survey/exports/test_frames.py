@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from importlib.resources import files
 from pathlib import Path
 
+import orjson
 import polars
 import pytest
 
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
+from evenhand.survey.datasets import Datasets
 from evenhand.survey.exports.frames import export_csv, export_parquet
 from evenhand.survey.prepare import EnrichSpec
 from evenhand.survey.run import start_enrichment
@@ -99,3 +102,36 @@ def test_expectations_have_their_probabilities(done: Done, tmp_path: Path) -> No
     run = rated(settings, 1, answer="expected", rated_from=0)
     for row in table(done, run, tmp_path):
         assert sum(float(row[f"p{point}"]) for point in range(1, 6)) == pytest.approx(1.0)
+
+
+def test_a_table_needs_no_template(done: Done, tmp_path: Path) -> None:
+    """A run is exported from what is stored, also when the words it asked with are gone."""
+    own = tmp_path / "own.yaml"
+    words = files("evenhand.survey").joinpath("templates/de.yaml").read_text(encoding="utf-8")
+    own.write_text(words, encoding="utf-8")
+    run = rated(done[0], 1, template=str(own), rated_from=0)
+    own.unlink()
+    assert len(table(done, run, tmp_path)) == 24
+
+
+def test_who_has_no_texts_has_a_row(done: Done, tmp_path: Path) -> None:
+    """Of a family that broke off, those who were not reached are told with their unit's status."""
+    settings = done[0]
+    with Datasets(settings) as datasets:
+        links = datasets.links(2)
+    answers = tmp_path / "answers.jsonl"
+    texts = '{"name": "Kim", "appearance": "Tall.", "biography": "She prays in church at 30 years old."}'
+    lines = [
+        orjson.dumps({"key": str(source), "agent": str(source), "text": texts})
+        for source in links.source.tolist()[1:]
+    ]
+    answers.write_bytes(b"\n".join(lines))
+    spec = EnrichSpec(dataset=2, language="en")
+    ended = start_enrichment(settings, spec, subject=f"recorded/{answers}")
+    found = table(done, ended.run, tmp_path)
+    assert len(found) == 16
+    status = {row["persona"]: (row["status"], row["name"]) for row in found}
+    assert status[str(links.source[0])] == status[str(links.variant[0])] == ("failed", "")
+    partial = [row for row in found if row["status"] == "partial"]
+    assert {row["name"] for row in partial} == {"Kim", ""}
+    assert len(partial) % 2 == 0
