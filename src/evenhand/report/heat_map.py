@@ -131,7 +131,8 @@ def _spec(cells: Sequence[HeatCell], most: float, *, narrow: bool) -> dict[str, 
 def _side(rows: Sequence[Row], columns: Sequence[tuple[str, str]], *, narrow: bool) -> int:
     """As large as the page leaves room for."""
     if narrow:
-        return PHONE_SIDE
+        fit = (PHONE - min(frame(rows, narrow=False).beside, PHONE_BESIDE)) // len(columns)
+        return max(PHONE_SIDE, min(WIDEST, fit))
     if len(columns) <= MOST_NUMBERED:
         return NUMBERED
     room = frame(rows, narrow=False).width - 10 * len({block for block, _ in columns})

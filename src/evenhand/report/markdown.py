@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from evenhand.report.blocks import (
     Block,
@@ -52,6 +53,7 @@ def render(report: Report, *, pictures: Mapping[str, str] | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+@lru_cache(maxsize=8192)  # long tables say the same few things many times
 def plain(text: str) -> str:
     """Text that no Markdown reader will take for markup.
 

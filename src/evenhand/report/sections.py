@@ -120,7 +120,8 @@ def in_short(
     units: Mapping[str, int],
     words: Words,
     *,
-    chosen: Sequence[Estimate] | None = None,
+    said: Sequence[str] | None = None,
+    about: Sequence[Estimate] | None = None,
 ) -> Iterator[Block]:
     """The figures that the eye meets first, and the strongest findings in sentences.
 
@@ -128,37 +129,42 @@ def in_short(
         result: everything that was estimated.
         units: pieces of work by status.
         words: the instrument's.
-        chosen: the differences to tell, of those that stand; the surest ones when None.
+        said: sentences about differences that stand; the surest ones are told when None.
+        about: the estimates whose leads and nulls are told; all of them when None.
     """
     yield Heading("In short")
     yield tiles(result, units, words)
     compared = tested(result, words.measures)
-    by_verdict: dict[str, list[Estimate]] = {}
-    for e in compared:
-        by_verdict.setdefault(verdict(e, words.measures), []).append(e)
-    seen = by_verdict.get("differs", [])
-    leads = by_verdict.get("corrected_away", []) + by_verdict.get("uncorrected", [])
+    seen = [e for e in compared if verdict(e, words.measures) == "differs"]
     if seen:
         order = sorted(seen, key=lambda e: (is_part(e), _holm(e), e.name))
-        strongest = order[:MOST_FINDINGS] if chosen is None else chosen
-        yield Items(tuple(_say(e, words) for e in strongest))
-        if len(seen) > len(strongest):
+        told = said or [_say(e, words) for e in order[:MOST_FINDINGS]]
+        yield Items(tuple(told))
+        if len(seen) > len(told):
             yield Text(
-                f"{count(len(seen) - len(strongest))} more differences are in the sections below."
+                f"{count(len(seen) - len(told))} more differences are in the sections below."
             )
-    elif leads:
+    yield from _weaker(result.estimates if about is None else about, words, any_seen=bool(seen))
+    if not compared:
+        yield Text("This analysis holds levels only; nothing in it is a comparison.")
+    for caution in cautions(result.estimates):
+        yield Notice(caution, "warning")
+
+
+def _weaker(estimates: Sequence[Estimate], words: Words, *, any_seen: bool) -> Iterator[Block]:
+    """Leads, and how small a difference could have been seen where none was."""
+    verdicts = [(e, verdict(e, words.measures)) for e in estimates]
+    leads = [e for e, kind in verdicts if kind in ("corrected_away", "uncorrected")]
+    if leads and not any_seen:
         yield Text("No difference stands after correction for all the tests made.")
     if leads:
         yield Text(
             f"{how_many(leads, 'comparison')} would exclude no difference alone, but "
             f"{'does' if len(leads) == 1 else 'do'} not stand as a finding: read as a lead."
         )
-    if by_verdict.get("not_seen"):
-        yield Text(_unseen_sentence(by_verdict["not_seen"]))
-    if not compared:
-        yield Text("This analysis holds levels only; nothing in it is a comparison.")
-    for caution in cautions(result.estimates):
-        yield Notice(caution, "warning")
+    nothing = [e for e, kind in verdicts if kind == "not_seen"]
+    if nothing:
+        yield Text(_unseen_sentence(nothing))
 
 
 def _holm(e: Estimate) -> float:

@@ -233,10 +233,16 @@ def _associations(found: Composition, names: _Names) -> Iterator[Block]:
 def _population(population: Population) -> Iterator[Block]:
     yield Heading("Where the population's figures come from")
     rows = tuple(
-        (_axis_words(names), source.publisher, source.table, source.year, source.unit, source.note)
+        (
+            _axis_words(names),
+            f"{source.publisher}: {source.table}",
+            source.year,
+            source.unit,
+            source.note or "–",
+        )
         for source, names in _sources(population)
     )
-    columns = ("Attributes", "Publisher", "Table", "Year", "Unit", "Note")
+    columns = ("Attributes", "Source", "Year", "Unit", "Note")
     yield Table(columns, rows, population.title)
     if population.settings:
         yield Facts(tuple((name, f"{value:g}") for name, value in population.settings.items()))

@@ -66,11 +66,15 @@ def _commands(rows: Sequence[RunRow]) -> Iterator[str]:
         words += ["--model", f"{model['backend']}/{model['name']}", "--seed", str(row.seed)]
         words += ["--language", ask["language"], "--scale-order", ask["scale_order"]]
         words += ["--dual", str(ask["dual"]), "--rationale", "on" if ask["rationale"] else "off"]
-        words += ["--answer", ask["answer"]]
+        words += ["--answer", ask["answer"], "--rated-from", str(ask["rated_from"])]
+        for key, value in model["options"].items():
+            words += ["--model-option", f"{key}={value}"]
         for option, value in (
             ("--attributes-run", ask["attributes_run"]),
             ("--template", ask["template"]),
             ("--limit", asked["limit"]),
+            ("--decoding-temperature", asked["temperature"]),
+            ("--reply-tokens", asked["reply_tokens"]),
         ):
             if value is not None:
                 words += [option, str(value)]

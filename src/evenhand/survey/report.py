@@ -30,7 +30,8 @@ from evenhand.survey.labels import Labels, readable
 from evenhand.survey.measures import MEASURES
 from evenhand.survey.report_groups import groups, traits
 from evenhand.survey.report_ratings import order, pair_shifts, ratings
-from evenhand.survey.results import Analysed, ConditionFacts
+from evenhand.survey.report_words import sentences
+from evenhand.survey.results import About, Analysed, ConditionFacts
 from evenhand.survey.told import Told
 
 __all__ = ["SurveyFacts", "TextFacts", "report"]
@@ -40,12 +41,6 @@ MOST_CONDITIONS = 4
 
 MOST_MISSING = 15
 """So many groups are drawn, those who miss most; the table has all."""
-
-FINDINGS_EACH = 4
-"""So many attributes are told of each measure."""
-
-TOLD_FIRST = ("mean_difference", "paired_shift", "refusal_rate_difference", "order_bias")
-"""What a reader wants to know before all the rest, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +88,13 @@ def report(analysed: Analysed, facts: SurveyFacts) -> Report:
     rows = tuple(zip(shown.estimates, analysed.about, strict=True))
     told = Told(analysed=analysed, labels=labels, words=words, rows=rows)
     blocks = [
-        *in_short(shown, facts.run.units, words, chosen=_strongest(told)),
+        *in_short(
+            shown,
+            facts.run.units,
+            words,
+            said=sentences(told),
+            about=[e for e, a in told.rows if _is_whole(a)],
+        ),
         *_harm(told),
         *_asked(analysed, facts, labels),
         *_people(analysed, facts),
@@ -115,21 +116,8 @@ def report(analysed: Analysed, facts: SurveyFacts) -> Report:
 # ---------------------------------------------------------------------------- in short
 
 
-def _strongest(told: Told) -> list[Estimate]:
-    """The group furthest off of each attribute and measure, over all traits, the furthest first."""
-    seen = [(e, a) for e, a in told.rows if _differs(e)]
-    chosen: list[Estimate] = []
-    for name in TOLD_FIRST:
-        best: dict[tuple[str | None, str | None], Estimate] = {}
-        for e, about in seen:
-            single = about.attribute is None or (about.level and about.from_level is None)
-            if e.name != name or about.category or about.trait or not single:
-                continue
-            key = (e.condition, about.attribute)
-            if key not in best or abs(e.value) > abs(best[key].value):
-                best[key] = e
-        chosen += sorted(best.values(), key=lambda e: -abs(e.value))[:FINDINGS_EACH]
-    return chosen or sorted((e for e, _ in seen), key=lambda e: -abs(e.value))[:FINDINGS_EACH]
+def _is_whole(about: About) -> bool:
+    return about.category is None and about.trait is None
 
 
 def _differs(e: Estimate) -> bool:

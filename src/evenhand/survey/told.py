@@ -35,6 +35,8 @@ class Told:
 
     def within(self, condition: str | None, suffix: str) -> Told:
         """The rows of one condition, which then need not say so."""
+        if condition is None:
+            return replace(self, suffix=suffix)
         rows = tuple(
             (replace(e, condition=None), a) for e, a in self.rows if e.condition == condition
         )
