@@ -356,3 +356,43 @@ def test_choices_are_checked() -> None:
         analyse([made], choices=Choices(baselines=("gender=male", "gender=female")))
     with pytest.raises(InputError, match="nothing|no run"):
         analyse([])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_estimates_follow_what_was_planted_with_slope_one() -> None:
+    """Over 200 sets of whole-point ratings, slope 1 and intervals that hold the planted shift."""
+    planted_shifts = np.tile([-0.6, -0.3, 0.0, 0.3, 0.6], 40)
+    found = {"mean_difference": [], "adjusted_difference": []}  # type: dict[str, list[float]]
+    held = 0
+    for seed, shift in enumerate(planted_shifts):
+        people = draw(POPULATION, 200, seed=seed, temperature=0.5)
+        people = people.take(people.codes["gender"] < 2)
+        made = planted(
+            POPULATION, people, TRAITS, seed=9000 + seed, whole=True, dual=0.2, persona_sd=0.4,
+            shifts={"gender": {"female": shift / 2, "male": -shift / 2}},
+        )  # fmt: skip
+        analysed = analyse([made], choices=Choices(axes=("gender", "religion")))
+        for name, values in found.items():
+            e = one(analysed, name, "gender=female")
+            values.append(2 * e.value)  # against the mean of the two means
+            if name == "mean_difference":
+                assert e.low is not None
+                assert e.high is not None
+                held += e.low <= shift / 2 <= e.high
+    for values in found.values():
+        assert np.polyfit(planted_shifts, values, 1)[0] == pytest.approx(1, abs=0.05)
+    assert held / 200 == pytest.approx(0.95, abs=2 * (0.95 * 0.05 / 200) ** 0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_at_most_one_random_survey_in_twenty_has_a_finding() -> None:
+    """Personas differ, groups do not: Holm over the family keeps any finding to 5 % of surveys."""
+    findings, n = 0, 150
+    for seed in range(n):
+        people = draw(POPULATION, 200, seed=seed, temperature=0.4)
+        made = planted(POPULATION, people, some_traits(4), seed=5000 + seed, whole=True)
+        analysed = analyse([made], choices=Choices(axes=("gender", "religion", "subregion")))
+        findings += any(e.p_holm < 0.05 for e in analysed.result.estimates if e.p_holm is not None)
+    assert findings / n <= 0.05 + 2 * (0.05 * 0.95 / n) ** 0.5
