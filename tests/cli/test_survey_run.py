@@ -125,6 +125,7 @@ def test_a_run_goes_on_in_either_way(tmp_path: Path, dataset: int, traits: Path)
     assert "3 of 12 done" in told
     assert "and 4 more" in told
     evenhand(tmp_path, "survey", "run", "--resume", run, "--max-requests", 3, "-q", code=3)
+    assert "is a run of ratings" in refused(tmp_path, "survey", "enrich", "--resume", run)
     assert "12 answered of 12" in evenhand(tmp_path, "runs", "resume", run, "-q").stdout
 
 
@@ -153,13 +154,19 @@ def test_options_of_a_model_reach_it(tmp_path: Path, dataset: int) -> None:
     told = refused(
         tmp_path, "survey", "run", "--dataset", dataset, *NEUTRAL, "--model-option", "speed=3"
     )
-    assert "'speed=3' is no KEY=VALUE of simulated; it knows max_num_seqs, seed" in told
+    assert (
+        "'speed=3' is no KEY=VALUE of simulated; it knows max_num_seqs, requests_per_minute, seed"
+        in told
+    )
     assert "has no server to name" in refused(
         tmp_path, "survey", "run", "--dataset", dataset, *NEUTRAL, "--base-url", "http://x"
     )
     subject = survey_run._subject(
         "openai/tiny", "http://localhost:1/v1", ["max_num_seqs=8", "api_config.timeout_seconds=9"]
     )
+    assert survey_run._subject("openai/tiny", None, ["requests_per_minute=30"]).options == {
+        "requests_per_minute": 30
+    }
     assert subject.options == {
         "base_url": "http://localhost:1/v1",
         "max_num_seqs": 8,

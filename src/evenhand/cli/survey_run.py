@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+# Limits that the engine keeps, whoever the provider is.
+RATES = frozenset({"requests_per_minute", "tokens_per_minute"})
+
 
 class ScaleOrder(StrEnum):
     """Which way the scale is shown."""
@@ -204,6 +207,8 @@ def enrich(
     if dry_run:
         _tell(settings, known, bool(repair), prepare, write_requests, as_json)
         return
+    if known is not None:
+        _check_enrichment(settings, known)
     outcome = _perform(settings, known, bool(repair), prepare, budget, quiet)
     ended(outcome, as_json, _written(settings, outcome.run))
 
@@ -363,7 +368,7 @@ def _subject(model: str | None, base_url: str | None, given: list[str] | None) -
     if model is None:
         raise InputError("give a model with --model PROVIDER/NAME, or --resume RUN")
     subject = parse(model)
-    keys = known_keys(subject.backend)
+    keys = known_keys(subject.backend) | RATES
     pairs = list(given or ())
     if base_url is not None:
         name = "ollama_api_url" if subject.backend == "ollama" else "base_url"
@@ -435,6 +440,15 @@ def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> 
     if written is not None:
         print(f"{written:,} requests written to {write_requests}")
     print("nothing was asked")
+
+
+def _check_enrichment(settings: Any, run_id: str) -> None:
+    """Refuse to go on with a run of ratings as if it wrote texts."""
+    from evenhand.runs.ledger import Ledger
+    from evenhand.survey.enrich import enrichment_run
+
+    with Ledger(settings) as ledger:
+        enrichment_run(ledger, run_id)
 
 
 def _written(settings: Any, run_id: str) -> dict[str, Any]:
