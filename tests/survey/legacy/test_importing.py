@@ -347,6 +347,14 @@ def test_a_damaged_file_is_told(file: Path, settings: Settings) -> None:
         assert datasets.all() == []
 
 
+def test_a_schema_of_broken_letters_is_told(file: Path, settings: Settings) -> None:
+    """Where the driver cannot even decode its own complaint, the file is said to be damaged."""
+    raw = file.read_bytes()
+    file.write_bytes(raw.replace(b"CREATE TABLE persona", b"CREATE TABL\xe8 persona", 1))
+    with pytest.raises(InputError, match="is damaged"):
+        import_legacy(file, settings)
+
+
 def test_missing_optional_tables_and_columns_are_told(tmp_path: Path, settings: Settings) -> None:
     """Personas alone are an import; what the file lacks is said."""
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection, connection:

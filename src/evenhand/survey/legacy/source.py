@@ -18,6 +18,7 @@ __all__ = ["TABLES", "LegacyDatabase"]
 
 MAX_VALUE_BYTES = 5_000_000
 FETCH = 5_000
+_DAMAGED = "is damaged; make a sound copy with: sqlite3 FILE .recover"
 
 TABLES: dict[str, tuple[str, ...]] = {
     "model": ("id", "name"),
@@ -211,13 +212,17 @@ class LegacyDatabase:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeDecodeError:  # the driver could not even tell what is wrong with the schema
+            raise InputError(_DAMAGED, where=self.where) from None
         except (sqlite3.Error, OverflowError) as error:
             said = str(error) or type(error).__name__
             if "not a database" in said:
                 said = "is not an SQLite database"
             elif "malformed" in said:
-                said = "is damaged; make a sound copy with: sqlite3 FILE .recover"
-            raise InputError(f"cannot be read: {said}", where=self.where) from None
+                said = _DAMAGED
+            raise InputError(
+                said if said == _DAMAGED else f"cannot be read: {said}", where=self.where
+            ) from None
 
 
 def _quoted(name: str) -> str:
