@@ -102,7 +102,7 @@ def _full_rank(axes: Sequence[Axis], inside: NDArray[np.bool_]) -> bool:
         columns += [(codes == i).astype(np.float64) for i in np.flatnonzero(sizes)[1:]]
     x = np.stack(columns, axis=1)
     rank = int(np.linalg.matrix_rank(x.T @ x, hermitian=True))
-    return rank == x.shape[1]
+    return rank == int(x.shape[1])
 
 
 def _fit(axes: Sequence[Axis], sums: PersonaSums, level: float) -> tuple[FactorEffect, ...]:

@@ -12,7 +12,7 @@ from evenhand.stats.jackknife import Spread, t_interval
 from evenhand.survey.axes import Axis, named
 from evenhand.survey.outcomes import Outcome, PersonaSums
 from evenhand.survey.population.spec import Level
-from evenhand.survey.resampling import Ends, mean_ends, resampled_differences, tested
+from evenhand.survey.resampling import Ends, is_tested, mean_ends, resampled_differences
 from evenhand.survey.results import About, Part
 from evenhand.survey.rows import CLUSTER, GRAND_MEAN, Rows
 from evenhand.survey.spec import POINTS
@@ -151,7 +151,7 @@ def difference_rows(rows: Rows, found: AxisMeans) -> None:
         for i, level in enumerate(axis.levels):
             if np.isnan(compared.value[i, j]):
                 continue
-            p = compared.p[i, j] if tested(rows, j) else None
+            p = compared.p[i, j] if is_tested(rows, j) else None
             ends = Ends(compared.low[i, j], compared.high[i, j], p, compared.method, None)
             if j == 0:
                 ends = first[i] or ends
@@ -159,7 +159,7 @@ def difference_rows(rows: Rows, found: AxisMeans) -> None:
                 _about("differences", axis, level.code, outcome),
                 "mean_difference", compared.value[i, j], scale="difference",
                 low=_cut(ends.low), high=_cut(ends.high), p=ends.p,
-                mde=compared.mde[i, j] if tested(rows, j) else None, judged=True,
+                mde=compared.mde[i, j] if is_tested(rows, j) else None, judged=True,
                 group=_group(axis, level.code, outcome), baseline=baseline,
                 contrast=None if outcome.favourable else OWN_SCALE,
                 n=int(found.means.n[i, j]), n_clusters=int(found.means.n_clusters[i, j]),

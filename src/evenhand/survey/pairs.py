@@ -24,7 +24,7 @@ from evenhand.survey.outcomes import Outcome, PersonaSums, persona_sums
 from evenhand.survey.people import axis_codes
 from evenhand.survey.population.spec import Level, Population
 from evenhand.survey.ratings import Cells, Ratings
-from evenhand.survey.resampling import Ends, shift_ends, tested
+from evenhand.survey.resampling import Ends, is_tested, shift_ends
 from evenhand.survey.results import About, PairShifts
 from evenhand.survey.rows import Rows, listed
 
@@ -207,7 +207,9 @@ def _put(
             null=0.0,
             bounds=(-REACH, REACH),
         )
-        ends = Ends(low, high, p if tested(rows, j) else None, "cluster jackknife t, paired", None)
+        ends = Ends(
+            low, high, p if is_tested(rows, j) else None, "cluster jackknife t, paired", None
+        )
         if j == 0:
             ends = shift_ends(rows, grouped.totals(place), ends, (-REACH, REACH))
         rows.put(

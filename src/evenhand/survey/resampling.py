@@ -22,7 +22,7 @@ from evenhand.stats.totals import ratio
 from evenhand.survey.outcomes import PersonaSums
 from evenhand.survey.rows import Rows
 
-__all__ = ["Ends", "mean_ends", "resampled_differences", "shift_ends", "tested"]
+__all__ = ["Ends", "is_tested", "mean_ends", "resampled_differences", "shift_ends"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,7 +41,7 @@ class Ends:
     seed: int | None
 
 
-def tested(rows: Rows, outcome: int) -> bool:
+def is_tested(rows: Rows, outcome: int) -> bool:
     """Whether an outcome's rows carry a p: all of them, under permutation only the first."""
     return rows.test == "t" or outcome == 0
 
