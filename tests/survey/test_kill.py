@@ -75,7 +75,7 @@ STUDY = """
     while hit < int(least):
         run_id = begin()
         # Beginnings cost the same each time: from some kills on the run may come to its end.
-        while not in_a_child(run_id, rng.uniform(0.2, 1.0) * longest if hit < most else 300):
+        while not in_a_child(run_id, rng.uniform(0.1, 0.6) * longest if hit < most else 300):
             hit += 1
         assert told(run_id) == expected
     print(hit, len(planned.work))
