@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evenhand.errors import InputError, StatsError
-from evenhand.stats.ordinal import cluster_cliffs_delta, kruskal_epsilon2
+from evenhand.stats.ordinal import cliffs_delta_of_counts, cluster_cliffs_delta, kruskal_epsilon2
 from evenhand.stats.rank import cliffs_delta, kruskal_wallis
 
 PAIN = [3, 3, 4, 3, 1, 2, 3, 1, 1, 5, 4]
@@ -180,3 +180,26 @@ def test_ranks_that_cannot_be_compared_are_refused() -> None:
         kruskal_epsilon2([1, 2], [0, 1])
     with pytest.raises(StatsError, match="all values are 2"):
         kruskal_epsilon2([2, 2, 2], [0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("counts", "inside", "options", "error", "complaint"),
+    [
+        ([[1, 0], [0, 1]], [True], {}, InputError, "do not fit"),
+        ([[1, 0], [0, -1]], [True, False], {}, InputError, "negative"),
+        ([[1, 0], [0, 1]], [True, False], {"level": 1}, InputError, "level"),
+        ([[1, 0], [2, 0]], [True, False], {}, StatsError, "the same"),
+        ([[1, 1], [0, 0]], [True, False], {}, StatsError, "one side"),
+        ([[1, 0], [0, 1], [1, 1]], [True, False, False], {}, StatsError, "only 1 cluster"),
+    ],
+)
+def test_counts_that_cannot_be_compared_are_refused(
+    counts: list[list[int]],
+    inside: list[bool],
+    options: dict[str, float],
+    error: type,
+    complaint: str,
+) -> None:
+    """The same errors from counts of ratings."""
+    with pytest.raises(error, match=complaint):
+        cliffs_delta_of_counts(counts, inside, **options)

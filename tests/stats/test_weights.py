@@ -40,7 +40,7 @@ def test_one_axis_is_poststratification() -> None:
     assert found == pytest.approx((target / (np.bincount(code) / 200))[code])
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.integers(0, 10_000))
 def test_margins_are_met_and_association_kept(seed: int) -> None:
     """Weighted shares are the targets; weights are a product of a factor per level (odds ratios
