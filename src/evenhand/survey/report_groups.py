@@ -35,6 +35,7 @@ def groups(told: Told) -> Iterator[Block]:
     yield from meanings(
         [e for e, _ in told.whole("mean_difference", "adjusted_difference")], MEASURES
     )
+    yield from _held_equal(told)
     adjusted = _by_level(told.whole("adjusted_difference"))
     means = _by_level(told.whole("mean_rating"))
     rows = [
@@ -56,6 +57,22 @@ def groups(told: Told) -> Iterator[Block]:
     if deltas:
         table = estimate_table(deltas, measures=MEASURES, caption="Cliff's delta")
         yield Fold(f"The same as Cliff's delta ({how_many(deltas, 'estimate')})", (table,))
+
+
+def _held_equal(told: Told) -> Iterator[Block]:
+    """Which attributes an adjusted difference is adjusted for."""
+    prefix = "adjusted for "
+    said = [
+        (e.contrast or "").removeprefix(prefix).split(", ")
+        for e, _ in told.analysed.rows("adjusted_difference")
+        if e.condition == told.condition and (e.contrast or "").startswith(prefix)
+    ]
+    names = dict.fromkeys(told.labels.axis(code) for codes in said for code in codes)
+    if names:
+        yield Text(
+            f"Adjusted together, each for all the others: {', '.join(names)}. An attribute that "
+            "another one determines cannot be adjusted for it."
+        )
 
 
 def _against(told: Told) -> str:
