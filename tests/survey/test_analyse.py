@@ -261,12 +261,38 @@ def test_runs_are_conditions_and_personas_count_once_in_each() -> None:
         (e.name, e.group, e.value, e.n) for e in alone.result.estimates
     ]
     assert set(both.words) == {"r-1", "r-2"}
+    assert {e.name for e in both.result.estimates if e.condition is None} == {
+        "condition_difference"
+    }
     total, *rest = both.result.accounting
     assert (total.condition, total.group) == (None, None)
     assert total.asked == len(first) + len(second)
     assert sum(row.asked for row in rest if row.group is None) == total.asked
     with pytest.raises(InputError, match="same label"):
         analyse([first, first])
+
+
+def test_runs_are_compared_on_what_both_were_asked() -> None:
+    """The same personas and traits, matched by id; the gap is the mean of their differences."""
+    people = draw(POPULATION, 80, seed=1)
+    value = np.random.default_rng(1).uniform(2, 4, (80, 8))
+    first = rated(POPULATION, people, TRAITS, value, label="r-1")
+    some = np.arange(20, 80)
+    second = rated(
+        POPULATION, people.take(some), TRAITS[::-1],
+        value[some][:, ::-1] + np.where(np.arange(60) % 2, 0.2, 0.3)[:, None], label="r-2",
+    )  # fmt: skip
+    analysed = analyse([first, second], choices=Choices(axes=("gender",)))
+    gap = one(analysed, "condition_difference", "r-2")
+    assert gap.value == pytest.approx(0.25)
+    assert (gap.baseline, gap.n, gap.n_clusters) == ("r-1", 480, 60)
+    assert gap.low is not None
+    assert gap.low > 0
+    apart = replace(first, people=replace(people, ids=people.ids + 1000))
+    apart = replace(apart, facts=replace(apart.facts, label="r-3"))
+    alone = analyse([first, apart], choices=Choices(axes=("gender",)))
+    assert not alone.rows("condition_difference")
+    assert any("share no personas" in note for note in alone.result.notes)
 
 
 def test_traits_without_a_side_stand_by_themselves() -> None:

@@ -102,7 +102,7 @@ def test_a_run_named_twice_counts_once(settings: Settings, run: str) -> None:
         assert len(load_ratings(ledger, [run, run])) == 1
         both = analyse_runs(ledger, [run, other], choices=BY_GENDER)
         alone = analyse_runs(ledger, [run], choices=BY_GENDER)
-    assert {e.condition for e in both.result.estimates} == {run, other}
+    assert {e.condition for e in both.result.estimates} == {run, other}  # no persona is shared
     mine = [e.value for e in both.result.estimates if e.condition == run]
     assert mine == [e.value for e in alone.result.estimates]
 

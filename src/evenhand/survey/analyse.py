@@ -18,6 +18,7 @@ from evenhand.stats.estimate import Accounting
 from evenhand.stats.findings import Inference, finish
 from evenhand.survey.adjusted import adjusted_rows
 from evenhand.survey.axes import Axis, axes_of, baselines_of
+from evenhand.survey.between_runs import run_rows
 from evenhand.survey.contrasts import delta_rows, intensity_rows, kruskal_rows
 from evenhand.survey.distributions import distributions
 from evenhand.survey.levels import axis_means, difference_rows, level_rows, small_groups, whole
@@ -125,12 +126,17 @@ def analyse(runs: Sequence[Ratings], *, choices: Choices | None = None) -> Analy
     parts = [_Condition(ratings, chosen) for ratings in runs]
     for part in parts:
         part.estimate()
+    gathered = [part.rows for part in parts]
+    if len(runs) > 1:
+        between = Rows(chosen.inference, None, None, chosen.margin, chosen.test)
+        run_rows(between, runs)
+        gathered.append(between)
     counted = [row for part in parts for row in part.accounting]
     notes = [note for part in parts for note in part.first_notes]
-    result = finish([part.rows.findings for part in parts], _totals(counted), notes)
+    result = finish([rows.findings for rows in gathered], _totals(counted), notes)
     return Analysed(
         result=result,
-        about=tuple(about for part in parts for about in part.rows.about),
+        about=tuple(about for rows in gathered for about in rows.about),
         conditions=tuple(ratings.facts for ratings in runs),
         words={r.facts.label: _words(r) for r in runs if r.facts.label is not None},
         axes=_axis_facts(parts),

@@ -52,6 +52,11 @@ MEASURES: Mapping[str, Measure] = {
         null=0.0,
         harm="Nothing else differs: a shift is caused by the attribute.",
     ),
+    "condition_difference": Measure(
+        "Difference between runs",
+        "rating points by which the same personas and traits are rated higher in the one run.",
+        null=0.0,
+    ),
     "refusal_rate": Measure(
         "Refusals",
         "the share of replies in which the model declined.",
