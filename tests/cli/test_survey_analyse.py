@@ -52,6 +52,7 @@ def test_several_runs_have_a_table_each() -> None:
     )
     assert [line.split(":")[0] for line in text if "personas of made" in line] == ["r-1", "r-2"]
     assert any("gender=male where chosen" in line for line in text)
+    assert any(line.startswith("  r-2 against r-1") for line in text)
 
 
 def test_the_command_analyses_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

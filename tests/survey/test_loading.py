@@ -19,7 +19,8 @@ from evenhand.survey.datasets import Datasets
 from evenhand.survey.loading import load_ratings
 from evenhand.survey.plan import parts_of_key
 from evenhand.survey.population.load import load_population
-from evenhand.survey.run import start_ratings
+from evenhand.survey.prepare import EnrichSpec
+from evenhand.survey.run import start_enrichment, start_ratings
 from evenhand.survey.spec import AskSpec
 from evenhand.survey.traits import default_traits
 from support.databases import settings_on
@@ -138,3 +139,12 @@ def test_both_databases_give_the_same_estimates(tmp_path: Path) -> None:
             with Ledger(settings) as ledger:
                 told.append(analyse_runs(ledger, [run], choices=BY_GENDER).result.as_json())
     assert told[0] == told[1]
+
+
+def test_a_run_of_something_else_is_no_run_of_ratings(settings: Settings) -> None:
+    """An enrichment has no ratings to analyse."""
+    made = start_enrichment(
+        settings, EnrichSpec(dataset=pairs(settings)), subject="simulated/demo"
+    )
+    with Ledger(settings) as ledger, pytest.raises(InputError, match="no run of ratings"):
+        load_ratings(ledger, [made.run])

@@ -36,6 +36,14 @@ def lines(analysed: Analysed) -> Iterator[str]:
         text, n = _condition(rows)
         shown += n
         yield from text
+    between = [
+        (f"  {e.group} against {e.baseline}", "", "", *_difference(e, a))
+        for e, a in analysed.rows("condition_difference")
+        if a.category is None
+    ]
+    if between:
+        yield from ("", *aligned([("same personas and traits", *HEAD[1:]), *between]))
+    shown += len(between)
     yield ""
     yield from accounting_lines(analysed.result)
     rest = len(analysed.result.estimates) - shown
