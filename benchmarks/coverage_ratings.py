@@ -129,7 +129,7 @@ def _others(design: Design) -> list[NDArray[np.int64]]:
     return [rng.integers(0, 3, 200), (design.group + rng.integers(0, 2, 200)) % 2]
 
 
-def level(design: Design, *, sets: int, seed: int, draws: int = 499) -> dict[str, Floats]:
+def level(design: Design, *, sets: int, seed: int, draws: int = 199) -> dict[str, Floats]:
     """Share of sets without any effect in which each test rejects at 5 %, by group."""
     k, group = design.groups, design.group
     data = ratings(design, sets, design.rng(seed), np.zeros(k))
