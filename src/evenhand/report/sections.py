@@ -317,8 +317,14 @@ def unseen(result: Result, words: Words) -> Iterator[Block]:
     yield table if len(rows) <= MOST_ROWS else Fold(how_many(rows, "comparison"), (table,))
 
 
-def method(result: Result, words: Words) -> Iterator[Block]:
-    """What the intervals and tests are, what was corrected together, and every number."""
+def method(
+    result: Result, words: Words, *, listed: Sequence[Estimate] | None = None
+) -> Iterator[Block]:
+    """What the intervals and tests are, what was corrected together, and every number.
+
+    ``listed`` are the estimates that stand on the page; all of them when None. The record beside
+    the page, ``report.json``, always has all.
+    """
     yield Heading("Method")
     clusters = sorted({e.cluster for e in result.estimates if e.cluster})
     families = sorted({e.family for e in result.estimates if e.family})
@@ -340,13 +346,17 @@ def method(result: Result, words: Words) -> Iterator[Block]:
         notes = Items(result.notes)
         few = len(result.notes) <= MOST_ROWS
         yield notes if few else Fold(how_many(result.notes, "note"), (notes,))
-    everything = estimate_table(
-        result.estimates,
+    shown = result.estimates if listed is None else listed
+    some = len(shown) < len(result.estimates)
+    table = estimate_table(
+        shown,
         measures=words.measures,
         conditions=words.conditions,
-        caption="Every estimate",
+        caption="Estimates" if some else "Every estimate",
     )
-    yield Fold(f"All {how_many(result.estimates, 'estimate')} in numbers", (everything,))
+    rest = f" of {count(len(result.estimates))}; all are in report.json" if some else " in numbers"
+    which = "" if some else "All "
+    yield Fold(f"{which}{how_many(shown, 'estimate')}{rest}", (table,))
 
 
 def reproduce(facts: Provenance, words: Words) -> Iterator[Block]:

@@ -39,6 +39,9 @@ __all__ = ["SurveyFacts", "TextFacts", "report"]
 MOST_CONDITIONS = 4
 """More runs than this are compared in numbers; pictures of every one would drown each other."""
 
+MOST_LISTED = 2000
+"""Beyond this many estimates the page leaves out single traits: a page of 9,000 rows is 4 MB."""
+
 MOST_MISSING = 15
 """So many groups are drawn, those who miss most; the table has all."""
 
@@ -83,7 +86,7 @@ def report(analysed: Analysed, facts: SurveyFacts) -> Report:
         units="Ratings",
         done="ratings asked and answered",
         parts="By attribute, category and trait",
-        conditions=analysed.words,
+        conditions=_run_names(analysed),
     )
     rows = tuple(zip(shown.estimates, analysed.about, strict=True))
     told = Told(analysed=analysed, labels=labels, words=words, rows=rows)
@@ -101,7 +104,7 @@ def report(analysed: Analysed, facts: SurveyFacts) -> Report:
         *_missing(told, shown),
         *_each_condition(told),
         *unseen(Result(tuple(_unseen(told)), ()), words),
-        *method(shown, words),
+        *method(shown, words, listed=_listed(told)),
         *reproduce(facts.run, words),
     ]
     n = sum(c.n_personas for c in analysed.conditions)
@@ -111,6 +114,12 @@ def report(analysed: Analysed, facts: SurveyFacts) -> Report:
         f"{how_many(analysed.traits, 'trait')}. Run {facts.run.run}."
     )
     return Report(f"Survey: {title}", subtitle, blocks, analysed.result)
+
+
+def _run_names(analysed: Analysed) -> dict[str, str]:
+    """Short names for several runs; what each of them is stands in the table of what was asked."""
+    labels = [c.label for c in analysed.conditions if c.label is not None]
+    return {label: f"run {place}" for place, label in enumerate(labels, 1)}
 
 
 # ---------------------------------------------------------------------------- in short
@@ -132,6 +141,12 @@ def _harm(told: Told) -> Iterator[Block]:
         yield Notice(" ".join(harms))
 
 
+def _listed(told: Told) -> list[Estimate]:
+    """Every estimate; of thousands those that are about more than a single trait."""
+    rows = told.rows
+    return [e for e, a in rows if len(rows) <= MOST_LISTED or a.trait is None]
+
+
 def _unseen(told: Told) -> list[Estimate]:
     """What is about single traits stands in the table of everything."""
     return [e for e, a in told.rows if a.trait is None]
@@ -148,7 +163,8 @@ def _asked(analysed: Analysed, facts: SurveyFacts, labels: Labels) -> Iterator[B
     else:
         names = [n for n in columns[0] if any(column.get(n) for column in columns)]
         rows = tuple((n, *(column.get(n, "") for column in columns)) for n in names)
-        yield Table(("", *(c.label or "" for c in analysed.conditions)), rows, "Runs compared")
+        heads = _run_names(analysed).values()
+        yield Table(("", *(name.capitalize() for name in heads)), rows, "Runs compared")
     for condition in analysed.conditions:
         yield from _texts(facts.texts.get(condition.label), labels)
     yield Fold(

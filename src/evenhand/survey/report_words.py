@@ -34,7 +34,7 @@ def sentences(told: Told) -> list[str]:
             beside = adjusted.get((e.condition, about.attribute, about.level))
             text = _sentence(e, beside if name == "mean_difference" else None)
             where = told.words.conditions.get(e.condition or "")
-            said.append(f"{where}: {text}" if where else text)
+            said.append(f"{where.capitalize()}: {text}" if where else text)
     return said
 
 
