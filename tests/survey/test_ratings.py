@@ -53,11 +53,9 @@ def test_a_trait_without_a_side_is_in_no_aligned_value() -> None:
     )
     assert np.isnan(made.aligned).tolist() == [True, True, False]
     sums = persona_sums(made.cells(), made.traits)
-    assert [o.words for o in sums.names] == [
-        None, "category warmth", "trait tall", "trait odd", "trait kind",
-    ]  # fmt: skip
-    assert sums.sums[0].tolist() == [2, 2, 5, 5, 2]
-    assert sums.counts[0].tolist() == [1, 1, 1, 1, 1]
+    assert [o.words for o in sums.names] == [None, "trait tall", "trait odd", "trait kind"]
+    assert sums.sums[0].tolist() == [2, 5, 5, 2]
+    assert sums.counts[0].tolist() == [1, 1, 1, 1]
 
 
 def test_a_pair_asked_both_ways_is_one_cell() -> None:
@@ -85,7 +83,7 @@ def test_what_was_not_asked_is_not_missing() -> None:
     made = rows((0, 0, False, 5), traits=(GOOD, BAD))
     sums = persona_sums(made.cells(), made.traits)
     assert sums.missing.sum() == 0
-    assert sums.counts.sum() == 3  # all traits, their category, the trait
+    assert sums.counts.sum() == 2  # all traits, which are one category, and the trait
 
 
 def test_sums_are_those_of_the_answers() -> None:

@@ -17,11 +17,11 @@ from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Accounting
 from evenhand.stats.findings import Inference, finish
 from evenhand.survey.adjusted import adjusted_rows
-from evenhand.survey.axes import Axis, axes_of, baselines_of
+from evenhand.survey.axes import FEWEST, Axis, axes_of, baselines_of, large_enough
 from evenhand.survey.between_runs import run_rows
 from evenhand.survey.contrasts import delta_rows, intensity_rows, kruskal_rows
 from evenhand.survey.distributions import distributions
-from evenhand.survey.levels import axis_means, difference_rows, level_rows, small_groups, whole
+from evenhand.survey.levels import axis_means, difference_rows, level_rows, whole
 from evenhand.survey.loading import load_ratings
 from evenhand.survey.missing import accounting, answers_by_person, missing_rows
 from evenhand.survey.order import dual_pairs, order_rows, order_table, use_rows
@@ -171,7 +171,10 @@ class _Condition:
         self.answers = answers_by_person(ratings)
         self.inside: Bools = ratings.in_groups & (self.answers.sum(axis=1) > 0)
         self.weight = self._weight()
-        self.axes = axes_of(ratings.population, ratings.people, self.inside, chosen.axes)
+        self.every_group = axes_of(ratings.population, ratings.people, self.inside, chosen.axes)
+        sized = [large_enough(axis) for axis in self.every_group]
+        self.axes = [axis for axis, _ in sized]
+        self.small = [name for _, few in sized for name in few]
         self.everybody = whole(self.inside)
         baselines = baselines_of(ratings.population, chosen.baselines)
         self.references = [self._reference(axis, baselines) for axis in self.axes]
@@ -191,7 +194,7 @@ class _Condition:
         use_rows(self.rows, self.ratings)
         alpha_rows(self.rows, self.ratings, self.cells, self.inside)
         label = self.ratings.facts.label
-        self.accounting = list(accounting(self.answers, self.axes, label))
+        self.accounting = list(accounting(self.answers, self.every_group, label))
         self.distributions = list(distributions(self.ratings, self.axes))
 
     def _groups(self) -> None:
@@ -208,10 +211,10 @@ class _Condition:
         adjusted_rows(self.rows, several, self.sums, self._same_root())
         intensity_rows(self.rows, [means for means in found if len(means.axis) > 1])
         kruskal_rows(self.rows, several, self.sums)
-        few = [name for means in found for name in small_groups(means)]
-        if few:
+        if self.small:
             self.rows.note(
-                f"{len(few)} groups of fewer than 2 rated personas have no estimate: {listed(few)}"
+                f"{len(self.small)} groups of fewer than {FEWEST} rated personas are not compared: "
+                f"{listed(self.small)}"
             )
 
     def _same_root(self) -> list[str]:

@@ -12,7 +12,7 @@ from evenhand.errors import InputError
 from evenhand.survey.people import People, axis_codes
 from evenhand.survey.population.spec import Level, Population
 
-__all__ = ["DEFAULT_AXES", "Axis", "axes_of", "baselines_of", "named"]
+__all__ = ["DEFAULT_AXES", "FEWEST", "Axis", "axes_of", "baselines_of", "large_enough", "named"]
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -29,6 +29,10 @@ DEFAULT_AXES = (
     "sexuality",
 )
 """What is analysed unless somebody says otherwise; a population may lack some of them."""
+
+FEWEST = 5
+"""Personas that a group needs to be compared: the spread of two or three says too little, and a
+grand mean of group means would take their luck into every other group's difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,25 @@ def _axis(population: Population, people: People, rated: Bools, name: str) -> Ax
         tuple(level for level, here in zip(axis.levels, present, strict=True) if here),
         np.where(inside, place[codes], -1).astype(np.int64),
     )
+
+
+def large_enough(axis: Axis, fewest: int = FEWEST) -> tuple[Axis, list[str]]:
+    """An axis of its groups of at least ``fewest`` people, and the names of the groups left out.
+
+    Example:
+        >>> levels = (Level("a", {}), Level("b", {}))
+        >>> kept, few = large_enough(Axis("x", {}, levels, np.array([0, 0, 1, -1])), 2)
+        >>> [level.code for level in kept.levels], kept.codes.tolist(), few
+        (['a'], [0, 0, -1, -1], ['x=b'])
+    """
+    sizes = np.bincount(axis.codes[axis.codes >= 0], minlength=len(axis))
+    enough = sizes >= fewest
+    # The last place is that of people without a level, whose code is -1.
+    place = np.append(np.where(enough, np.cumsum(enough) - 1, -1), -1)
+    pairs = list(zip(axis.levels, enough, strict=True))
+    kept = tuple(level for level, one in pairs if one)
+    few = [named(axis.name, level.code) for level, one in pairs if not one]
+    return Axis(axis.name, axis.labels, kept, place[axis.codes].astype(np.int64)), few
 
 
 def baselines_of(population: Population, pairs: Sequence[str]) -> dict[str, str]:

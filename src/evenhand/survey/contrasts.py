@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evenhand.errors import StatsError
 from evenhand.stats.between_groups import between_group_sd
 from evenhand.stats.ordinal import cliffs_delta_of_counts, kruskal_epsilon2
-from evenhand.survey.axes import Axis, named
+from evenhand.survey.axes import FEWEST, Axis, named
 from evenhand.survey.levels import REACH, AxisMeans
 from evenhand.survey.outcomes import MIDDLE, Outcome, PersonaSums
 from evenhand.survey.ratings import Cells, Ratings
@@ -23,10 +23,6 @@ __all__ = ["delta_rows", "intensity_rows", "kruskal_rows"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-FEWEST = 5
-"""Personas on each side of a Cliff's delta: with 2 or 3, placements agree by chance so often that
-its t test finds what is not there, and in a large family nothing corrects for that."""
 
 WIDEST = REACH / 2
 """Half of the groups at 1 and half at 5 lie as far apart as any can."""

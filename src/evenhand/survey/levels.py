@@ -24,7 +24,6 @@ __all__ = [
     "axis_means",
     "difference_rows",
     "level_rows",
-    "small_groups",
     "whole",
 ]
 
@@ -171,14 +170,6 @@ def difference_rows(rows: Rows, found: AxisMeans) -> None:
 def _cut(end: float | None) -> float | None:
     """No difference is larger than the scale is long."""
     return None if end is None else min(REACH, max(-REACH, end))
-
-
-def small_groups(found: AxisMeans) -> list[str]:
-    """Groups with fewer than 2 personas who were rated at all: they get no estimate."""
-    axis, few = found.axis, found.means.n_clusters[:, 0] < 2
-    return [
-        named(axis.name, level.code) for level, one in zip(axis.levels, few, strict=True) if one
-    ]
 
 
 def _difference_bounds(found: AxisMeans) -> tuple[Floats, Floats]:

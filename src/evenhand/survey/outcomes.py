@@ -81,7 +81,8 @@ class PersonaSums:
 def persona_sums(cells: Cells, traits: Sequence[Trait], *, middle: float = MIDDLE) -> PersonaSums:
     """All outcomes of a persona by trait table: the whole first, categories, then traits.
 
-    A trait without a valence stands by itself and in no pooled outcome.
+    A trait without a valence stands by itself and in no pooled outcome; a category that all the
+    others belong to is the whole, and has no outcome of its own.
 
     Args:
         middle: what a bad trait is turned about: 3 for ratings, 0 for differences of ratings.
@@ -102,7 +103,8 @@ def persona_sums(cells: Cells, traits: Sequence[Trait], *, middle: float = MIDDL
     pool(side != 0)
     for category in dict.fromkeys(t.category for t in traits if t.category):
         mask = np.array([t.category == category for t in traits]) & (side != 0)
-        if mask.any():
+        # A category that holds every such trait would only repeat the whole.
+        if mask.any() and (mask != (side != 0)).any():
             names.append(Outcome(category=category))
             pool(mask)
     names += [Outcome(trait=t.id) for t in traits]
