@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from evenhand.settings import Settings
-from evenhand.survey.balance import KEEP, Balanced, balance
-from evenhand.survey.build import build_balanced, build_counterfactual
-from evenhand.survey.counterfactuals import counterfactuals
-from evenhand.survey.datasets import Datasets
-from evenhand.survey.people import People
+from evenhand.survey.building.balance import KEEP, Balanced, balance
+from evenhand.survey.building.build import build_balanced, build_counterfactual
+from evenhand.survey.building.counterfactuals import counterfactuals
+from evenhand.survey.people.datasets import Datasets
+from evenhand.survey.people.people import People
 from evenhand.survey.population.load import load_population
 from evenhand.survey.population.sample import sample_people
 

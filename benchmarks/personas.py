@@ -23,7 +23,7 @@ from study import verdict
 
 from evenhand.settings import Settings
 from evenhand.store.database import Database
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.population.load import load_population
 
 LIMIT_TIME = 2.0

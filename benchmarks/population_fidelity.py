@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from evenhand.survey.people import Codes, People
+from evenhand.survey.people.people import Codes, People
 from evenhand.survey.population.expect import joint, marginal
 from evenhand.survey.population.fidelity import fidelity
 from evenhand.survey.population.load import load_population

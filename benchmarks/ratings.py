@@ -28,7 +28,7 @@ from study import verdict
 
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.population.load import load_population
 from evenhand.survey.prepare import prepare_ratings
 from evenhand.survey.run import create
@@ -93,8 +93,8 @@ def analyse(folder: Path, run_id: str) -> dict[str, float]:
     """Seconds of each part, and the peak memory in MB; run in a process of its own."""
     from evenhand.report.record import write
     from evenhand.survey import analyse as analysis
-    from evenhand.survey.facts import report_of
-    from evenhand.survey.loading import load_ratings
+    from evenhand.survey.analysis.loading import load_ratings
+    from evenhand.survey.reporting.facts import report_of
 
     took = {}
     with Ledger(Settings.resolve(workspace=folder)) as ledger:

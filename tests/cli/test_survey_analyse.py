@@ -12,7 +12,7 @@ from evenhand.cli.survey_tables import lines
 from evenhand.errors import InputError
 from evenhand.settings import Settings
 from evenhand.survey.analyse import Choices, analyse
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.population.load import load_population
 from evenhand.survey.run import start_ratings
 from evenhand.survey.spec import AskSpec

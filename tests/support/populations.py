@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.survey.people import People
+from evenhand.survey.people.people import People
 from evenhand.survey.population.spec import Attribute, Grouping, Level, Population, Source
 
 __all__ = ["draw", "people_of", "tiny_population"]

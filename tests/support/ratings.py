@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.stats.findings import ANSWERED
-from evenhand.survey.people import People, axis_codes
+from evenhand.survey.analysis.ratings import PairedPeople, Ratings, with_counts
+from evenhand.survey.people.people import People, axis_codes
 from evenhand.survey.population.spec import Population
-from evenhand.survey.ratings import PairedPeople, Ratings, with_counts
 from evenhand.survey.results import ConditionFacts
 from evenhand.survey.spec import AskSpec, Trait
 

@@ -10,9 +10,9 @@ from typing import Any
 from evenhand.runs.export import export_jsonl
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.survey.build import build_counterfactual
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.building.build import build_counterfactual
 from evenhand.survey.exports.unit_line import describe_unit
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.population.load import load_population
 from evenhand.survey.population.spec import Population
 from evenhand.survey.run import start_ratings

@@ -13,9 +13,9 @@ import pytest
 from evenhand.errors import SubjectError
 from evenhand.models.chat import Answer, Decoding, Failure, Refusal, Reply, Request, Token, Usage
 from evenhand.runs.work import Outcome, Step, UnitSoFar
+from evenhand.survey.asking.prompts import load_template
+from evenhand.survey.asking.roster import Roster
 from evenhand.survey.plan import RatingWork, parts_of_key
-from evenhand.survey.prompts import load_template
-from evenhand.survey.roster import Roster
 from evenhand.survey.spec import AskSpec, Trait
 from support.populations import draw, tiny_population
 from support.surveys import TRAITS

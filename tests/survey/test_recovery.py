@@ -11,8 +11,8 @@ from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
 from evenhand.stats.estimate import Estimate
 from evenhand.survey.analyse import Choices, analyse_runs
-from evenhand.survey.build import build_counterfactual
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.building.build import build_counterfactual
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.population.load import load_population
 from evenhand.survey.run import start_ratings
 from evenhand.survey.spec import AskSpec

@@ -13,9 +13,9 @@ from evenhand.report.blocks import Block, Chart, Facts, Fold, Heading, Items, Re
 from evenhand.report.provenance import Provenance
 from evenhand.stats.findings import REFUSED
 from evenhand.survey.analyse import Choices, analyse
-from evenhand.survey.labels import Labels
-from evenhand.survey.ratings import PairedPeople, Ratings, with_counts
+from evenhand.survey.analysis.ratings import PairedPeople, Ratings, with_counts
 from evenhand.survey.report import SurveyFacts, TextFacts, report
+from evenhand.survey.reporting.labels import Labels
 from evenhand.survey.results import Analysed
 from support.populations import draw, tiny_population
 from support.ratings import planted, some_traits

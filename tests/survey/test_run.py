@@ -17,11 +17,11 @@ from evenhand.runs.budget import Budget
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
 from evenhand.store.tables import runs, steps
-from evenhand.survey.datasets import Datasets
-from evenhand.survey.enrich import restated_of, texts_of, written
+from evenhand.survey.asking.enrich import restated_of, texts_of, written
+from evenhand.survey.asking.prompts import load_template
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.plan import RatingWork, parts_of_key
 from evenhand.survey.prepare import AskedWith, EnrichSpec, prepare_enrichment, prepare_ratings
-from evenhand.survey.prompts import load_template
 from evenhand.survey.run import (
     expect,
     left,

@@ -29,7 +29,7 @@ RESUME = {
 }
 BROWSE = {
     "conversation": "evenhand.conversation.transcripts:browse",
-    "survey": "evenhand.survey.transcripts:browse",
+    "survey": "evenhand.survey.asking.transcripts:browse",
 }
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a unique beginning.")]

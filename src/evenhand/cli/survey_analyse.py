@@ -105,8 +105,8 @@ def analyse(
 def _write(ledger: Ledger, run_ids: list[str], analysed: Analysed, output: Path) -> None:
     """The report as files."""
     from evenhand.report.record import write
-    from evenhand.survey.datasets import Datasets
-    from evenhand.survey.facts import report_of
+    from evenhand.survey.people.datasets import Datasets
+    from evenhand.survey.reporting.facts import report_of
 
     with Datasets(ledger.settings) as datasets:
         page = report_of(ledger, datasets, run_ids, analysed)

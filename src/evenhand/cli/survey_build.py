@@ -9,9 +9,9 @@ import typer
 from evenhand.cli import options
 
 if TYPE_CHECKING:
-    from evenhand.survey.balance import Balanced
-    from evenhand.survey.counterfactuals import Variants
-    from evenhand.survey.datasets import DatasetRow
+    from evenhand.survey.building.balance import Balanced
+    from evenhand.survey.building.counterfactuals import Variants
+    from evenhand.survey.people.datasets import DatasetRow
 
 __all__ = ["register"]
 
@@ -66,8 +66,8 @@ def balance(
     json: options.Json = False,
 ) -> None:
     """Choose people so that attributes are even and chosen pairs are not associated."""
-    from evenhand.survey.build import build_balanced
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.building.build import build_balanced
+    from evenhand.survey.people.datasets import Datasets
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as datasets:
@@ -105,8 +105,8 @@ def counterfactual(
     json: options.Json = False,
 ) -> None:
     """Add a variant of each person that differs in exactly one attribute."""
-    from evenhand.survey.build import build_counterfactual
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.building.build import build_counterfactual
+    from evenhand.survey.people.datasets import Datasets
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as datasets:

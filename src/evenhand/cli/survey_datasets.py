@@ -13,8 +13,8 @@ from evenhand.cli import options
 
 if TYPE_CHECKING:
     from evenhand.settings import Settings
-    from evenhand.survey.datasets import DatasetRow, Datasets
-    from evenhand.survey.describe import Composition
+    from evenhand.survey.people.datasets import DatasetRow, Datasets
+    from evenhand.survey.people.describe import Composition
 
 __all__ = ["register"]
 
@@ -86,7 +86,7 @@ def pool(
 
     Example: evenhand survey pool --n 20000 --temperature 0.1 --seed 42 --name pool
     """
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.people.datasets import Datasets
     from evenhand.survey.population.load import load_population
 
     as_json = options.wants_json(json)
@@ -123,8 +123,8 @@ def sample(
 
     Example: evenhand survey sample --dataset pool --n 500 --seed 42 --name reality
     """
-    from evenhand.survey.datasets import Datasets
-    from evenhand.survey.draw import draw_sample
+    from evenhand.survey.people.datasets import Datasets
+    from evenhand.survey.people.draw import draw_sample
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as held:
@@ -136,7 +136,7 @@ def datasets(
     workspace: options.Workspace = None, db: options.Db = None, json: options.Json = False
 ) -> None:
     """List the datasets, the oldest first."""
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.people.datasets import Datasets
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as held:
@@ -170,9 +170,9 @@ def describe(
     """
     from dataclasses import asdict
 
-    from evenhand.survey.datasets import Datasets
-    from evenhand.survey.describe import describe as composition_of
-    from evenhand.survey.describe import render_composition
+    from evenhand.survey.people.datasets import Datasets
+    from evenhand.survey.people.describe import describe as composition_of
+    from evenhand.survey.people.describe import render_composition
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as held:
@@ -211,8 +211,8 @@ def export(
 
     Example: evenhand survey export pool --format csv --output people.csv
     """
-    from evenhand.survey.datasets import Datasets
-    from evenhand.survey.people_export import export_people
+    from evenhand.survey.people.datasets import Datasets
+    from evenhand.survey.people.export import export_people
 
     settings = options.ground(workspace, db)
     as_json = options.wants_json(json)
@@ -244,7 +244,7 @@ def delete(
     json: options.Json = False,
 ) -> None:
     """Delete a dataset, and its people as far as no other dataset holds them. Asks first."""
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.people.datasets import Datasets
 
     as_json = options.wants_json(json)
     with Datasets(options.ground(workspace, db)) as held:
@@ -271,7 +271,7 @@ def _confirmed(question: str) -> bool:
 def _texts(settings: Settings, run: str) -> Mapping[int, Mapping[str, str]]:
     """The texts that an enrichment wrote, by persona id."""
     from evenhand.runs.ledger import Ledger
-    from evenhand.survey.enrich import texts_of
+    from evenhand.survey.asking.enrich import texts_of
 
     with Ledger(settings) as ledger:
         return texts_of(ledger, run)
@@ -309,7 +309,7 @@ def _progress(n: int) -> Iterator[Callable[[int], None] | None]:
 
 def _write_report(held: Datasets, found: Composition, output: Path) -> str:
     from evenhand.report.record import write
-    from evenhand.survey.describe_report import composition_report
+    from evenhand.survey.reporting.describe_report import composition_report
 
     row = held.get(found.dataset)
     write(composition_report(row, held.population(row.id), found), output)

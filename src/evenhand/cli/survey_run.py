@@ -341,7 +341,7 @@ def _known(
 def _dataset(settings: Any, given: str | None) -> int:
     """The id of the dataset named."""
     from evenhand.errors import InputError
-    from evenhand.survey.datasets import Datasets
+    from evenhand.survey.people.datasets import Datasets
 
     if given is None:
         raise InputError("give a dataset with --dataset ID, or --resume RUN")
@@ -351,7 +351,7 @@ def _dataset(settings: Any, given: str | None) -> int:
 
 def _language(language: str | None, template: str | None) -> str:
     """The language asked for, else the template's, else German."""
-    from evenhand.survey.prompts import load_template
+    from evenhand.survey.asking.prompts import load_template
 
     if language is not None or template is None:
         return language or "de"
@@ -412,7 +412,7 @@ def _tell_left(left: Any, as_json: bool) -> None:
 
 def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> None:
     from evenhand.survey import run as runs
-    from evenhand.survey.subject import address
+    from evenhand.survey.asking.subject import address
 
     for note in planned.notes:
         options.note(f"note: {note}")
@@ -445,7 +445,7 @@ def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> 
 def _check_enrichment(settings: Any, run_id: str) -> None:
     """Refuse to go on with a run of ratings as if it wrote texts."""
     from evenhand.runs.ledger import Ledger
-    from evenhand.survey.enrich import enrichment_run
+    from evenhand.survey.asking.enrich import enrichment_run
 
     with Ledger(settings) as ledger:
         enrichment_run(ledger, run_id)
@@ -454,7 +454,7 @@ def _check_enrichment(settings: Any, run_id: str) -> None:
 def _written(settings: Any, run_id: str) -> dict[str, Any]:
     """Tell what the texts of an enrichment give away, and how many were restated."""
     from evenhand.runs.ledger import Ledger
-    from evenhand.survey.enrich import written
+    from evenhand.survey.asking.enrich import written
 
     with Ledger(settings) as ledger:
         found = written(ledger, run_id)

@@ -16,19 +16,21 @@ from evenhand.errors import InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.stats.estimate import Accounting
 from evenhand.stats.findings import Inference, finish
-from evenhand.survey.adjusted import adjusted_rows
-from evenhand.survey.axes import FEWEST, Axis, axes_of, baselines_of, large_enough
-from evenhand.survey.between_runs import run_rows
-from evenhand.survey.contrasts import delta_rows, intensity_rows, kruskal_rows
-from evenhand.survey.distributions import distributions
-from evenhand.survey.levels import axis_means, difference_rows, level_rows, whole
-from evenhand.survey.loading import load_ratings
-from evenhand.survey.missing import accounting, answers_by_person, missing_rows
-from evenhand.survey.order import dual_pairs, order_rows, order_table, use_rows
-from evenhand.survey.outcomes import PersonaSums, persona_sums
-from evenhand.survey.pairs import pair_rows, pair_shifts, shifts_of
-from evenhand.survey.ratings import Cells, Ratings
-from evenhand.survey.reliability import alpha_rows
+from evenhand.survey.analysis.adjusted import adjusted_rows
+from evenhand.survey.analysis.axes import FEWEST, Axis, axes_of, baselines_of, large_enough
+from evenhand.survey.analysis.between_runs import run_rows
+from evenhand.survey.analysis.contrasts import delta_rows, intensity_rows, kruskal_rows
+from evenhand.survey.analysis.distributions import distributions
+from evenhand.survey.analysis.levels import axis_means, difference_rows, level_rows, whole
+from evenhand.survey.analysis.loading import load_ratings
+from evenhand.survey.analysis.missing import accounting, answers_by_person, missing_rows
+from evenhand.survey.analysis.order import dual_pairs, order_rows, order_table, use_rows
+from evenhand.survey.analysis.outcomes import PersonaSums, persona_sums
+from evenhand.survey.analysis.pairs import pair_rows, pair_shifts, shifts_of
+from evenhand.survey.analysis.ratings import Cells, Ratings
+from evenhand.survey.analysis.reliability import alpha_rows
+from evenhand.survey.analysis.rows import Rows, Test, listed
+from evenhand.survey.analysis.weighting import weigh
 from evenhand.survey.results import (
     Analysed,
     AxisFacts,
@@ -37,8 +39,6 @@ from evenhand.survey.results import (
     OrderTable,
     PairShifts,
 )
-from evenhand.survey.rows import Rows, Test, listed
-from evenhand.survey.weighting import weigh
 
 __all__ = ["Choices", "analyse", "analyse_runs", "choices_of", "speaks_of"]
 

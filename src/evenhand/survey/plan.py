@@ -15,11 +15,11 @@ from evenhand.errors import SubjectError
 from evenhand.models.chat import Answer, Decoding, Failure, Refusal, Reply, Request
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
-from evenhand.survey.asking import ask_until, encodable, seed_of
-from evenhand.survey.orders import Places, draw_dual, first_order, other_order
-from evenhand.survey.prompts import Template
+from evenhand.survey.asking.ask import ask_until, encodable, seed_of
+from evenhand.survey.asking.orders import Places, draw_dual, first_order, other_order
+from evenhand.survey.asking.prompts import Template
+from evenhand.survey.asking.roster import Roster
 from evenhand.survey.read import expected_rating, read_rating
-from evenhand.survey.roster import Roster
 from evenhand.survey.spec import AskSpec, Order, Persona, Reading, Trait
 from evenhand.survey.traits import as_json
 

@@ -13,15 +13,15 @@ from evenhand.models.registry import Subject, parse
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import RunRow
 from evenhand.settings import Settings
-from evenhand.survey.datasets import Datasets
-from evenhand.survey.enrich import enrichment_run, texts_digest, texts_of
-from evenhand.survey.enrich_plan import EnrichWork
+from evenhand.survey.asking.enrich import enrichment_run, texts_digest, texts_of
+from evenhand.survey.asking.enrich_plan import EnrichWork
+from evenhand.survey.asking.prompts import Template, load_template
+from evenhand.survey.asking.roster import Roster, arrange
+from evenhand.survey.asking.subject import decoding_facts, plan_name, require_logprobs
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.plan import INSTRUMENT, RatingWork
-from evenhand.survey.prompts import Template, load_template
 from evenhand.survey.read import PARSER_VERSION
-from evenhand.survey.roster import Roster, arrange
 from evenhand.survey.spec import AskSpec, Language, Trait
-from evenhand.survey.subject import decoding_facts, plan_name, require_logprobs
 from evenhand.survey.traits import as_json, catalogue, from_json
 
 __all__ = [

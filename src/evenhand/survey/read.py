@@ -26,7 +26,7 @@ from evenhand.reading.json_text import (
 )
 from evenhand.reading.thinking import after_thinking
 from evenhand.reading.words import clean, fold
-from evenhand.survey.rating_words import in_prose, in_string
+from evenhand.survey.asking.rating_words import in_prose, in_string
 from evenhand.survey.spec import POINTS, Reading
 
 __all__ = ["MAX_CHARS", "PARSER_VERSION", "expected_rating", "read_rating"]

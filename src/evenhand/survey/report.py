@@ -26,13 +26,13 @@ from evenhand.report.sections import (
 )
 from evenhand.report.sentences import verdict
 from evenhand.stats.estimate import Accounting, Estimate, Result
-from evenhand.survey.labels import Labels, readable
 from evenhand.survey.measures import MEASURES
-from evenhand.survey.report_groups import groups, traits
-from evenhand.survey.report_ratings import order, pair_shifts, ratings
-from evenhand.survey.report_words import sentences
+from evenhand.survey.reporting.groups import groups, traits
+from evenhand.survey.reporting.labels import Labels, readable
+from evenhand.survey.reporting.ratings import order, pair_shifts, ratings
+from evenhand.survey.reporting.told import Told
+from evenhand.survey.reporting.words import sentences
 from evenhand.survey.results import About, Analysed, ConditionFacts
-from evenhand.survey.told import Told
 
 __all__ = ["SurveyFacts", "TextFacts", "report"]
 

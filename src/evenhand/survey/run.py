@@ -17,7 +17,8 @@ from evenhand.runs.session import Ended, conduct
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Unit
 from evenhand.settings import Settings
-from evenhand.survey.enrich_plan import EnrichWork
+from evenhand.survey.asking.enrich_plan import EnrichWork
+from evenhand.survey.asking.subject import address, subjects
 from evenhand.survey.plan import CONDITION, INSTRUMENT
 from evenhand.survey.prepare import (
     AskedWith,
@@ -28,7 +29,6 @@ from evenhand.survey.prepare import (
     work_of,
 )
 from evenhand.survey.spec import AskSpec, Trait
-from evenhand.survey.subject import address, subjects
 
 __all__ = [
     "Expected",

@@ -12,8 +12,8 @@ import pytest
 
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.survey.datasets import Datasets
 from evenhand.survey.exports.frames import export_csv, export_parquet
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.prepare import EnrichSpec
 from evenhand.survey.run import start_enrichment
 from support.surveys import pairs, rated, rows

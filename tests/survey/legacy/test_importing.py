@@ -14,10 +14,10 @@ import pytest
 from evenhand.errors import Conflict, InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.survey.datasets import Datasets
-from evenhand.survey.enrich import texts_of
+from evenhand.survey.analysis.loading import load_ratings
+from evenhand.survey.asking.enrich import texts_of
 from evenhand.survey.legacy.importing import Imported, import_legacy
-from evenhand.survey.loading import load_ratings
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.traits import stored_traits
 from support.databases import settings_on
 from support.legacy_database import SCHEMA, make_legacy_database

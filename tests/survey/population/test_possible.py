@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenhand.errors import InputError, NotFound
-from evenhand.survey.people import People
+from evenhand.survey.people.people import People
 from evenhand.survey.population.possible import is_possible, possible_levels
 from evenhand.survey.population.sample import sample_people
 from evenhand.survey.population.spec import Population

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenhand.errors import InputError, InvalidInputs
-from evenhand.survey.people import Codes, People
+from evenhand.survey.people.people import Codes, People
 from evenhand.survey.population.fidelity import fidelity
 from evenhand.survey.population.load import load_population
 from evenhand.survey.population.possible import is_possible

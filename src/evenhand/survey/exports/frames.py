@@ -10,12 +10,12 @@ from evenhand.errors import InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import UnitRecord
 from evenhand.runs.table_files import Row, write_csv, write_parquet
-from evenhand.survey.datasets import Datasets
+from evenhand.survey.asking.prompts import TEXT_LIMITS
+from evenhand.survey.asking.roster import Roster, anchors_of
 from evenhand.survey.exports.unit_line import aligned
+from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.plan import INSTRUMENT, parts_of_key
 from evenhand.survey.population.spec import AGE
-from evenhand.survey.prompts import TEXT_LIMITS
-from evenhand.survey.roster import Roster, anchors_of
 from evenhand.survey.spec import POINTS, Trait
 from evenhand.survey.traits import from_json
 

@@ -17,8 +17,6 @@ from evenhand.errors import Conflict, EvenhandError, InputError
 from evenhand.reading.words import clean
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
-from evenhand.survey.dataset_rows import KINDS, DatasetRow, Links
-from evenhand.survey.datasets import Datasets
 from evenhand.survey.legacy import faults
 from evenhand.survey.legacy.people import (
     Gathered,
@@ -38,7 +36,9 @@ from evenhand.survey.legacy.results import (
 )
 from evenhand.survey.legacy.source import LegacyDatabase
 from evenhand.survey.legacy.words import CATEGORIES, plain_text
-from evenhand.survey.people import People
+from evenhand.survey.people.dataset_rows import KINDS, DatasetRow, Links
+from evenhand.survey.people.datasets import Datasets
+from evenhand.survey.people.people import People
 from evenhand.survey.spec import Trait
 from evenhand.survey.traits import completed, store_traits, stored_traits
 

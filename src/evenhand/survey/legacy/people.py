@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import InputError
-from evenhand.survey.dataset_rows import MOST
 from evenhand.survey.legacy.population import germany, population_for
 from evenhand.survey.legacy.source import LegacyDatabase
 from evenhand.survey.legacy.words import ATTRIBUTES, level_of, plain_text
-from evenhand.survey.people import Codes
+from evenhand.survey.people.dataset_rows import MOST
+from evenhand.survey.people.people import Codes
 from evenhand.survey.population.spec import AGE, Population
 
 __all__ = ["Gathered", "LegacyDataset", "Pairs", "gather_dataset", "gather_people", "key_of_row"]

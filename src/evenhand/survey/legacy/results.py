@@ -15,18 +15,18 @@ from evenhand.reading.words import clean
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Outcome, Step, Unit
-from evenhand.survey.dataset_rows import DatasetRow
-from evenhand.survey.leakage import Lexicon
+from evenhand.survey.asking.leakage import Lexicon
+from evenhand.survey.asking.prompts import TEXT_LIMITS
+from evenhand.survey.asking.roster import Roster
 from evenhand.survey.legacy.people import Gathered, key_of_row
 from evenhand.survey.legacy.source import LegacyDatabase
 from evenhand.survey.legacy.words import ORDERS, SCALE_ORDERS, plain_text
-from evenhand.survey.people import People
+from evenhand.survey.people.dataset_rows import DatasetRow
+from evenhand.survey.people.people import People
 from evenhand.survey.plan import CONDITION, INSTRUMENT
 from evenhand.survey.population.spec import Population
 from evenhand.survey.prepare import AskedWith, EnrichSpec
-from evenhand.survey.prompts import TEXT_LIMITS
 from evenhand.survey.read import PARSER_VERSION, read_rating
-from evenhand.survey.roster import Roster
 from evenhand.survey.spec import POINTS, AskSpec, Persona, Trait
 from evenhand.survey.traits import as_json
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evenhand.errors import StatsError
 from evenhand.stats.goodness_of_fit import ChiSquare, goodness_of_fit
 from evenhand.stats.multiplicity import holm
-from evenhand.survey.people import Codes
+from evenhand.survey.people.people import Codes
 from evenhand.survey.population.expect import marginal
 from evenhand.survey.population.spec import Attribute, Population
 from evenhand.survey.population.temper import Temperature, tempered

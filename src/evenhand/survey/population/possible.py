@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import InputError
-from evenhand.survey.people import Codes, People
+from evenhand.survey.people.people import Codes, People
 from evenhand.survey.population.spec import Attribute, Population
 
 __all__ = ["is_possible", "possible_levels"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import InputError
-from evenhand.survey.people import Codes
+from evenhand.survey.people.people import Codes
 from evenhand.survey.population.spec import Population
 from evenhand.survey.population.temper import Temperature, tempered
 

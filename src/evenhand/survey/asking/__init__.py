@@ -1,0 +1,1 @@
+"""Asking a model: prompts, texts about personas, scale orders, and what a reply says."""

@@ -1,0 +1,1 @@
+"""Datasets made from another: balanced ones, and counterfactual pairs."""

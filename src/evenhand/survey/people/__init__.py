@@ -1,0 +1,1 @@
+"""Personas as columns, and the datasets that keep them in the database."""
