@@ -7,12 +7,15 @@ import shlex
 from pathlib import Path
 
 import orjson
+import pytest
 
 from support.commands import evenhand
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/survey-smoke-test.md"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_every_step_of_the_page_works(tmp_path: Path) -> None:
     """From a pool to the report and the table of people, each line ends well and says what it made."""
     block = re.findall(r"```\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0]

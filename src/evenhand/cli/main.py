@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -52,19 +54,43 @@ def _root(
     options.early.json = json
 
 
-def add_nouns() -> None:
-    """Attach every noun to the app, once."""
+# Each noun's module and what it is about. A module is imported when its noun is asked for, so that
+# --help stays quick however many there are.
+NOUNS = {
+    "conversation": (
+        "evenhand.cli.conversation",
+        "Multi-agent conversations over bias benchmarks.",
+    ),
+    "survey": (
+        "evenhand.cli.survey",
+        "Synthetic personas, rated: does it depend on who they are?",
+    ),
+    "models": ("evenhand.cli.models", "List, check and simulate models."),
+    "runs": ("evenhand.cli.runs_more", "List, show, export and delete runs."),
+}
+
+
+def add_nouns(words: Collection[str] | None = None) -> None:
+    """Attach every noun to the app, once.
+
+    ``words`` are those of the command line: a noun that is not among them is attached by its name
+    alone. None attaches all of them whole.
+    """
     if app.registered_groups:
         return
-    # Noun modules import only typer and options at the top, so that --help stays quick.
-    from evenhand.cli import conversation, demo, models, runs, runs_more, survey
+    from evenhand.cli import demo
 
     app.command("demo")(demo.demo)
-    app.add_typer(conversation.app, name="conversation")
-    app.add_typer(survey.app, name="survey")
-    app.add_typer(models.app, name="models")
-    runs_more.register(runs.app)
-    app.add_typer(runs.app, name="runs")
+    for noun, (module, about) in NOUNS.items():
+        if words is None or noun in words:
+            app.add_typer(import_module(module).app, name=noun, help=about)
+        else:
+            app.add_typer(typer.Typer(help=about), name=noun)
+
+
+def _words() -> Collection[str] | None:
+    """The words of the command line; None where a shell asks what could come next."""
+    return None if "_EVENHAND_COMPLETE" in os.environ else sys.argv[1:]
 
 
 def _explain(error: EvenhandError) -> int:
@@ -106,7 +132,7 @@ def _as_json() -> bool:
 def main() -> None:
     """Entry point: a user's mistake is one sentence and exit code 2, never a traceback."""
     try:
-        add_nouns()
+        add_nouns(_words())
         sys.exit(app(standalone_mode=False))
     except EvenhandError as error:
         sys.exit(_explain(error))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evenhand.cli import options
+from evenhand.cli import options, runs
 from evenhand.cli.running import (
     MaxCost,
     MaxRequests,
@@ -20,7 +20,9 @@ from evenhand.cli.running import (
     stop_signal,
 )
 
-__all__ = ["register"]
+__all__ = ["app"]
+
+app = runs.app
 
 # What each instrument offers, "module:function", imported when it is asked for.
 RESUME = {
@@ -35,12 +37,7 @@ BROWSE = {
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or a unique beginning.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the noun."""
-    app.command("resume")(resume)
-    app.command("browse")(browse)
-
-
+@app.command("resume")
 def resume(
     run: RunId,
     repair: Annotated[
@@ -65,6 +62,7 @@ def resume(
     ended(outcome, as_json)
 
 
+@app.command("browse")
 def browse(
     run: RunId,
     output: Annotated[

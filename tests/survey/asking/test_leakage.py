@@ -112,7 +112,7 @@ def test_long_texts_take_linear_time() -> None:
 
 def test_the_page_about_it_runs() -> None:
     """The worked example of docs/methods/leakage.md prints what it says."""
-    page = Path(__file__).parents[2] / "docs/methods/leakage.md"
+    page = Path(__file__).parents[3] / "docs/methods/leakage.md"
     code = "".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
     example = doctest.DocTestParser().get_doctest(code, {}, page.name, str(page), 0)
     assert example.examples

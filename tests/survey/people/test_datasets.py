@@ -392,7 +392,7 @@ def test_pools_made_at_once_have_their_own_people(settings: Settings) -> None:
 CHILD = """
     import sys
     from evenhand.settings import Settings
-    from evenhand.survey import bulk
+    from evenhand.survey.people import bulk
     from evenhand.survey.people.datasets import Datasets
     from evenhand.survey.population.load import load_population
 
@@ -415,10 +415,9 @@ def test_killed_pool_leaves_nothing(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
     ) as child:
         assert child.stdout is not None
-        for line in child.stdout:
-            if int(line) > 2000:
-                break
+        written = next(int(line) for line in child.stdout if int(line) > 2000)
         os.kill(child.pid, signal.SIGKILL)
+    assert written == 3000
     with Datasets(Settings.resolve(workspace=tmp_path, environ={})) as held:
         assert held.all() == []
         assert [count(held, table) for table in ("personas", "members")] == [0, 0]

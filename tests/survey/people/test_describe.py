@@ -106,7 +106,7 @@ def test_printed_composition_is_short(held: Datasets) -> None:
 
 def test_population_of_ones_own_goes_all_the_way(held: Datasets, tmp_path: Path) -> None:
     """The example of the docs, with other attributes and ages, is drawn, described and exported."""
-    page = Path(__file__).parents[2] / "docs" / "reference" / "populations.md"
+    page = Path(__file__).parents[3] / "docs" / "reference" / "populations.md"
     text = page.read_text(encoding="utf-8")
     files = dict(re.findall(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)^```", text, re.M | re.S))
     town = population_from_files(files)
