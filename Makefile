@@ -36,7 +36,7 @@ check: $(VENV)/.dev  ## format, lint, types
 	$(BIN)/interrogate -q tests
 
 test: $(VENV)/.dev  ## the test suite (under ten minutes on two cores)
-	$(BIN)/pytest -n 2 -m 'not slow and not extras and not live'
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not slow and not extras and not live'
 
 test-slow: $(VENV)/.dev  ## long simulations
 	$(BIN)/pytest -n 2 -m 'slow and not extras and not live' --timeout=1200

@@ -11,7 +11,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from evenhand.cli import options, runs, runs_more, survey_run
+from evenhand.cli import options, runs_more, survey_run
 from evenhand.errors import InputError, NotFound
 from evenhand.settings import Settings
 from support.surveys import pairs, pool
@@ -20,10 +20,7 @@ app = Typer()
 _survey = Typer()
 survey_run.register(_survey)
 app.add_typer(_survey, name="survey")
-_runs = Typer()
-runs_more.register(_runs)
-_runs.command("export")(runs.export)
-app.add_typer(_runs, name="runs")
+app.add_typer(runs_more.app, name="runs")
 
 TRAITS = "id,adjective\nkind,freundlich\nable,fähig\n"
 NEUTRAL = ("--model", "simulated/neutral")

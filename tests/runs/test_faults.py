@@ -281,7 +281,9 @@ def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
 def test_ctrl_c_finishes_the_round_and_the_run_goes_on(tmp_path: Path, server: StubServer) -> None:
     """One SIGINT: exit code 130, what was asked is stored, and a resume asks only the rest."""
     server.say = lambda body: Answered(chat(REPLY).body, after_s=0.1)
-    config = study(tmp_path, server.url, options="    max_num_seqs: 4\n")
+    config = study(
+        tmp_path, server.url, options="    max_num_seqs: 4\n", api="timeout_seconds: 30"
+    )
     with start(*run_words(config)) as process:
         until(lambda: len(server.calls) >= 20)
         process.send_signal(signal.SIGINT)

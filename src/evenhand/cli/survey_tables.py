@@ -7,6 +7,7 @@ after correction.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from evenhand.cli.estimates import accounting_lines, aligned
 from evenhand.report.numbers import count, interval, number, p_value
@@ -45,10 +46,12 @@ def lines(analysed: Analysed) -> Iterator[str]:
         yield from ("", *aligned([("same personas and traits", *HEAD[1:]), *between]))
     shown += len(between)
     yield ""
-    yield from accounting_lines(analysed.result)
+    # Who was refused, group by group, is the report's to show: there are dozens of groups.
+    totals = tuple(row for row in analysed.result.accounting if row.group is None)
+    yield from accounting_lines(replace(analysed.result, accounting=totals))
     rest = len(analysed.result.estimates) - shown
     if rest > 0:
-        yield f"and {count(rest)} more estimates, by category and trait: --json, or --output DIR"
+        yield f"and {count(rest)} more estimates, by category and trait, and who was refused: --json, or --output DIR"
 
 
 def _heading(facts: ConditionFacts, analysed: Analysed) -> Iterator[str]:
@@ -152,5 +155,5 @@ def _standing(rows: list[Found]) -> tuple[list[str], int]:
         for e, _ in kept
     ]  # fmt: skip
     more = f" (the {len(kept)} largest)" if len(stand) > len(kept) else ""
-    title = f"{count(len(stand))} rows of categories and traits stand after correction{more}"
+    title = f"{count(len(stand))} rows of categories and traits stand after correction by q{more}"
     return ["", title, *aligned([head, *table])], len(kept)
