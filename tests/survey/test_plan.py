@@ -57,6 +57,7 @@ def performed(
     left = list(replies)
 
     async def ask(model: str, request: Request, /) -> Reply:
+        """The next reply."""
         assert model == of.model
         asked.append(request)
         return left.pop(0)

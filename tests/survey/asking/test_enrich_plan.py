@@ -61,6 +61,7 @@ def performed(
     left = list(replies)
 
     async def ask(_model: str, request: Request, /) -> Reply:
+        """The next reply."""
         asked.append(request)
         return left.pop(0)
 
