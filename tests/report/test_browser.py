@@ -12,7 +12,7 @@ import pytest
 
 from conversation.example_report import example
 from evenhand.report import html
-from evenhand.report.blocks import Block, Report
+from evenhand.report.blocks import Report
 from evenhand.report.browse import BrowseItem, BrowseMessage, write_pages
 from evenhand.report.forest import estimate_table
 from evenhand.stats.estimate import Estimate, Result
@@ -150,20 +150,28 @@ def test_the_skip_link_is_first_and_leads_to_main(browser: Browser, report_file:
     page.close()
 
 
-def test_ten_thousand_estimates_open_within_a_second(
+def load_ms(browser: Browser, path: Path) -> float:
+    """From navigation to the end of loading."""
+    page, heard = opened(browser, path)
+    assert heard == []
+    took = page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    page.close()
+    return float(took)
+
+
+def test_ten_thousand_estimates_open_as_fast_as_a_bare_table(
     browser: Browser, tmp_path: Path, gaps: list[Estimate]
 ) -> None:
-    """From navigation to the end of loading, the best of a few (a shared machine may be busy)."""
-    table: Block = estimate_table([gaps[n % 6] for n in range(10_000)], caption="All")
-    path = tmp_path / "big.html"
-    path.write_text(html.render(Report("T", "", [table], Result((), ()))), encoding="utf-8")
-    took_ms = []
-    while len(took_ms) < 8 and min(took_ms, default=1000) >= 1000:
-        page, heard = opened(browser, path)
-        assert heard == []
-        took_ms.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-        page.close()
-    assert min(took_ms) < 1000
+    """Our look adds little to what the cells alone cost (0.7 s for both on a quiet machine)."""
+    table = estimate_table([gaps[n % 6] for n in range(10_000)], caption="All")
+    ours, bare = tmp_path / "ours.html", tmp_path / "bare.html"
+    ours.write_text(html.render(Report("T", "", [table], Result((), ()))), encoding="utf-8")
+    rows = ("".join(f"<td>{cell}</td>" for cell in row) for row in table.rows)
+    bare.write_text(f"<!doctype html><table><tr>{'<tr>'.join(rows)}</table>", encoding="utf-8")
+    ratios: list[float] = []
+    while len(ratios) < 6 and min(ratios, default=9.0) >= 1.5:
+        ratios.append(load_ms(browser, ours) / load_ms(browser, bare))
+    assert min(ratios) < 1.5
 
 
 def test_hostile_transcripts_stay_quiet(browser: Browser, tmp_path: Path) -> None:

@@ -279,7 +279,7 @@ def test_many_outcomes_cost_little() -> None:
     counts = np.ones_like(sums)
     took = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         compare_groups(group_means(sums, counts, group, n_groups=7))
-        took.append(time.perf_counter() - start)
+        took.append(time.process_time() - start)
     assert min(took) < 0.5

@@ -115,9 +115,9 @@ def test_only_whole_numbers_on_the_scale_are_ratings(value: Any) -> None:
 )  # fmt: skip
 def test_hostile_replies_take_bounded_time(text: str) -> None:
     """Replies of 40,000 characters that try to be slow are read in well under a second of work."""
-    started = time.perf_counter()
+    started = time.process_time()
     read_rating(text, truncated=True, labels=("a", "b", "c", "d", "e"))
-    assert time.perf_counter() - started < 4.0
+    assert time.process_time() - started < 4.0
 
 
 # -- expectations --------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_a_key_costs_little(tmp_path):
 
 def _seconds(questions):
     """Time to find every key once."""
-    start = time.perf_counter()
+    start = time.process_time()
     for question in questions:
         answer_key(question)
-    return time.perf_counter() - start
+    return time.process_time() - start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_thirty_million_pairs_stay_in_memory() -> None:
         tracemalloc.stop()
     assert len(places) == 36_000_000
     assert peak < 3.2 * 48e6
-    began = perf_counter()
+    began = process_time()
     for at in range(0, 36_000_000, 36_000):
         places.pair(at)
-    assert perf_counter() - began < 0.5
+    assert process_time() - began < 0.5

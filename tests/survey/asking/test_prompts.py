@@ -219,14 +219,14 @@ def test_rendering_is_fast(germany: Population, people: list[Persona]) -> None:
     template = load_template("de")
     best = 1.0
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         for persona in people[:50]:
             for trait in default_traits():
                 template.messages(
                     persona, trait, order="forward", rationale=True, answer="sampled",
                     population=germany,
                 )  # fmt: skip
-        best = min(best, (time.perf_counter() - started) / (50 * len(default_traits())))
+        best = min(best, (time.process_time() - started) / (50 * len(default_traits())))
     assert best < 60e-6  # 5 to 10 in a quiet machine
 
 
