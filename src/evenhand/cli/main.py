@@ -65,6 +65,10 @@ NOUNS = {
         "evenhand.cli.survey",
         "Synthetic personas, rated: does it depend on who they are?",
     ),
+    "counterfactual": (
+        "evenhand.cli.counterfactual",
+        "Vision-language reports on image pairs: do they change?",
+    ),
     "models": ("evenhand.cli.models", "List, check and simulate models."),
     "runs": ("evenhand.cli.runs_more", "List, show, export and delete runs."),
 }

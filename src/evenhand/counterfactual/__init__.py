@@ -1,0 +1,1 @@
+"""Audits of vision-language reports on image pairs that differ in one demographic attribute."""

@@ -1,0 +1,1 @@
+"""Our analysis beside the frozen one: edits, directions, noise floor, categories, refusals."""

@@ -1,0 +1,1 @@
+"""Asking a vision model for reports: prompts, requests and what a run stores."""

@@ -1,0 +1,1 @@
+"""The frozen definition: same registry, same rule, same numbers to the last digit."""

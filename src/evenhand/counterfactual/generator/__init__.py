@@ -1,0 +1,1 @@
+"""Making counterfactual images with Stable Diffusion, blending them, and their quality."""

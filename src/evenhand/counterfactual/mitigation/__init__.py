@@ -1,0 +1,1 @@
+"""Two-stage prompting as a mitigation: parsers, validation, gate, conditions and the binding rule."""

@@ -1,0 +1,1 @@
+"""Image pairs: what is in a manifest, and building one from anywhere."""

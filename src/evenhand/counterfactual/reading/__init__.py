@@ -1,0 +1,1 @@
+"""What a report says, by rule: categories, refusals, wording."""

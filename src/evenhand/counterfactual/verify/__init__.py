@@ -1,0 +1,1 @@
+"""Checks of a released artifact bundle, one line each."""
