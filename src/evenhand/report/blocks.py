@@ -20,8 +20,11 @@ __all__ = [
     "Fold",
     "Heading",
     "Items",
+    "Mark",
     "Notice",
+    "Panel",
     "Report",
+    "SideBySide",
     "Table",
     "Text",
     "Tile",
@@ -126,7 +129,44 @@ class Fold:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Text | Notice | Items | Tiles | Facts | Code | Table | Chart | Fold
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Characters ``start`` to ``end`` of a text that stand out, and what they were read as.
+
+    ``tone`` ``same``: read in every panel; ``own``: read in this one only.
+    """
+
+    start: int
+    end: int
+    label: str
+    tone: Literal["same", "own"] = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of several texts held side by side, with the image it is about, if that may be shown.
+
+    ``image`` is a whole PNG or JPEG file; ``remark`` is one line below the text. Marks that overlap
+    one that begins before them are left out.
+    """
+
+    title: str
+    text: str
+    marks: tuple[Mark, ...] = ()
+    remark: str = ""
+    image: bytes | None = None
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Texts to compare, next to each other on a wide page and below each other on a phone."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+Block = Heading | Text | Notice | Items | Tiles | Facts | Code | Table | Chart | SideBySide | Fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,16 @@ from evenhand.report.blocks import (
     Heading,
     Items,
     Notice,
+    Panel,
     Report,
+    SideBySide,
     Table,
     Text,
     Tiles,
 )
 from evenhand.report.drawing import svg
 from evenhand.report.numbers import count, number
+from evenhand.report.panels import data_url, pieces
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -138,6 +141,8 @@ class _Ids:
                 return _table(block)
             case Chart():
                 return self._chart(block)
+            case SideBySide(title, panels):
+                return {"title": title, "panels": [_panel(panel) for panel in panels]}
             case Fold(summary, inner):
                 return {"summary": summary, "blocks": list(self.views(inner))}
 
@@ -151,6 +156,16 @@ class _Ids:
             "narrow": Markup(svg(chart.narrow)) if chart.narrow else "",  # noqa: S704
             "table": _table(chart.table) if chart.table else None,
         }
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "title": panel.title,
+        "pieces": list(pieces(panel)),
+        "remark": panel.remark,
+        "image": data_url(panel.image) if panel.image else None,
+        "alt": panel.alt,
+    }
 
 
 def _sections(views: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

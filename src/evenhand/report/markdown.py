@@ -16,12 +16,15 @@ from evenhand.report.blocks import (
     Heading,
     Items,
     Notice,
+    Panel,
     Report,
+    SideBySide,
     Table,
     Text,
     Tiles,
 )
 from evenhand.report.numbers import count, number
+from evenhand.report.panels import pieces
 
 __all__ = ["plain", "render"]
 
@@ -89,6 +92,10 @@ def _lines(block: Block, pictures: Mapping[str, str]) -> Iterator[str]:
             yield from _table(block)
         case Chart():
             yield from _chart(block, pictures)
+        case SideBySide(title, panels):
+            yield f"**{plain(title)}**"
+            for panel in panels:
+                yield from _panel(panel)
         case Fold(summary, blocks):
             yield f"**{plain(summary)}**"
             for inner in blocks:
@@ -111,6 +118,20 @@ def _chart(chart: Chart, pictures: Mapping[str, str]) -> Iterator[str]:
         yield plain(chart.key)
     if chart.table:
         yield from _table(chart.table)
+
+
+def _panel(panel: Panel) -> Iterator[str]:
+    """A quoted text with its marks in bold; those that only it has in bold italics."""
+    yield f"*{plain(panel.title)}*"
+    parts = []
+    for text, mark in pieces(panel):
+        words = plain(text)
+        stars = "" if mark is None or not words else "***" if mark.tone == "own" else "**"
+        # Spaces at the ends are lost in ``plain``; a star must stand next to a word.
+        parts.append(f"{' ' * text[:1].isspace()}{stars}{words}{stars}{' ' * text[-1:].isspace()}")
+    yield f"> {''.join(parts).strip() or '(blank)'}"
+    if panel.remark:
+        yield plain(panel.remark)
 
 
 def _table(table: Table) -> Iterator[str]:

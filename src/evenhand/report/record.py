@@ -12,7 +12,7 @@ import orjson
 
 from evenhand.errors import InputError, StorageError
 from evenhand.report import html, markdown
-from evenhand.report.blocks import Block, Chart, Fold, Report, Table, Tile
+from evenhand.report.blocks import Block, Chart, Fold, Panel, Report, Table, Tile
 from evenhand.report.drawing import Format, draw
 
 __all__ = ["as_json", "write"]
@@ -93,6 +93,11 @@ def _told(value: Any) -> Any:
             return {"columns": value.columns, "rows": value.rows, "caption": value.caption}
         case (Tile(), *_):
             return tuple(asdict(tile) for tile in value)
+        case (Panel(), *_):
+            # The images stand in the page; a record of numbers does without.
+            return tuple(
+                {k: v for k, v in asdict(panel).items() if k != "image"} for panel in value
+            )
     return value
 
 
