@@ -18,7 +18,7 @@ from evenhand.counterfactual.spec import (
     ReportSet,
 )
 
-__all__ = ["PairReadings", "RequeryReadings", "codes_of", "jaccard", "sizes"]
+__all__ = ["PairReadings", "RequeryReadings", "Wording", "codes_of", "jaccard", "sizes"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -27,19 +27,32 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequeryReadings:
-    """Reports on source images, m of them, by source: those that tell the noise floor.
+    """Repeated reports on images, m of them, by source: those that tell the noise floor.
 
     ``source`` holds codes into ``PairReadings.sources``; ``usable`` leaves out what failed or was
-    refused in full.
+    refused in full. ``edit``: codes into ``PairReadings.edits`` of counterfactual images; None
+    when all are of source images.
     """
 
     source: Ints
     readings: Readings
+    edit: Ints | None = None
 
     @property
     def usable(self) -> Bools:
         usable: Bools = self.readings.response < FULL_REFUSAL
         return usable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How n pairs of reports are worded, int64 (n,): ``severity`` is the strongest word's bucket
+    (0 none to 4), ``hedging`` the count of hedging words. Zero where a report never came."""
+
+    severity_source: Ints
+    severity_counterfactual: Ints
+    hedging_source: Ints
+    hedging_counterfactual: Ints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,7 @@ class PairReadings:
     ``source``, ``edit``, ``dataset``, ``stratum``: codes into ``sources``, ``edits``, ``datasets``,
     ``strata`` (-1 in the last two where it is not known). ``of_source``, ``of_counterfactual``: what
     was read in the two reports. ``requeries`` None: nothing tells the noise floor.
+    ``counterfactual_requeries``: further reports on counterfactual images, where there are any.
     """
 
     subject: str
@@ -69,6 +83,9 @@ class PairReadings:
     contextual_counterfactual: Readings
     requeries: RequeryReadings | None = None
     contextual_requeries: RequeryReadings | None = None
+    counterfactual_requeries: RequeryReadings | None = None
+    contextual_counterfactual_requeries: RequeryReadings | None = None
+    wording: Wording | None = None
     reports: ReportSet | None = field(default=None, repr=False)
 
     @property
