@@ -411,8 +411,8 @@ def _tell_left(left: Any, as_json: bool) -> None:
 
 
 def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> None:
+    from evenhand.runs.subjects import address
     from evenhand.survey import run as runs
-    from evenhand.survey.asking.subject import address
 
     for note in planned.notes:
         options.note(f"note: {note}")

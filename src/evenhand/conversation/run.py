@@ -21,6 +21,7 @@ from evenhand.models.chat import ChatModel
 from evenhand.runs.budget import Budget
 from evenhand.runs.engine import StopSignal
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.outlook import CHARACTERS_PER_TOKEN, FIRST_SHOWN, Expected, sampled_places
 from evenhand.runs.progress import Meter
 from evenhand.runs.records import RunRow
 from evenhand.runs.scheduler import MAX_ATTEMPTS, Rates
@@ -30,7 +31,6 @@ from evenhand.settings import Settings
 
 __all__ = [
     "Asked",
-    "Expected",
     "Left",
     "Planned",
     "create",
@@ -43,16 +43,11 @@ __all__ = [
     "work_of",
 ]
 
-# The usual rule of thumb for English; an estimate needs no tokenizer.
-CHARACTERS_PER_TOKEN = 4
 # The reference's variables: where question files are looked for last, and "keep everything".
 REFERENCE_ROOT = "MAC_FAIRNESS_WORKSPACE"
 REFERENCE_DEBUG = "MAC_FAIRNESS_DEBUG_FLAG"
 # One speaker's line in the history: name, choice and three sentences.
 TYPICAL_HISTORY = 300
-
-# So many keys of what is left are told per condition.
-FIRST_SHOWN = 5
 
 Display = Callable[[Meter], AbstractContextManager[object]]
 
@@ -395,22 +390,13 @@ def _check_budget(budget: Budget | None, planned: Planned) -> None:
         budget.check_prices([definition.address for definition in planned.models.values()])
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a run would take, before it is run: an estimate from a sample of its units."""
-
-    units: int
-    requests: int
-    prompt_tokens: int
-
-
 def expect(planned: Planned, *, sample: int = 200) -> Expected:
     """Requests (exact but for re-asks and early consensus) and prompt tokens (four characters each).
 
     Later rounds are counted with a history of typical length, since it is not known yet.
     """
     n = len(planned.work)
-    places = sorted({i * n // sample for i in range(min(sample, n))}) if n > sample else range(n)
+    places = sampled_places(n, sample)
     requests = characters = 0
     for place in places:
         unit = planned.work.unit(place)

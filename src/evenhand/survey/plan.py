@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from evenhand.errors import SubjectError
 from evenhand.models.chat import Answer, Decoding, Failure, Refusal, Reply, Request
+from evenhand.runs.asking import ask_until, encodable, seed_of
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
-from evenhand.survey.asking.ask import ask_until, encodable, seed_of
 from evenhand.survey.asking.orders import Places, draw_dual, first_order, other_order
 from evenhand.survey.asking.prompts import Template
 from evenhand.survey.asking.roster import Roster

@@ -12,12 +12,13 @@ from evenhand.models.chat import Decoding
 from evenhand.models.registry import Subject, parse
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import RunRow
+from evenhand.runs.subjects import decoding_facts, plan_name
 from evenhand.settings import Settings
 from evenhand.survey.asking.enrich import enrichment_run, texts_digest, texts_of
 from evenhand.survey.asking.enrich_plan import EnrichWork
 from evenhand.survey.asking.prompts import Template, load_template
 from evenhand.survey.asking.roster import Roster, arrange
-from evenhand.survey.asking.subject import decoding_facts, plan_name, require_logprobs
+from evenhand.survey.asking.subject import require_logprobs
 from evenhand.survey.people.datasets import Datasets
 from evenhand.survey.plan import INSTRUMENT, RatingWork
 from evenhand.survey.read import PARSER_VERSION

@@ -12,13 +12,14 @@ from evenhand.models.registry import Subject
 from evenhand.runs.budget import Budget
 from evenhand.runs.engine import StopSignal
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.outlook import CHARACTERS_PER_TOKEN, Left, left_of, sampled_places
 from evenhand.runs.progress import Meter
 from evenhand.runs.session import Ended, conduct
 from evenhand.runs.snapshot import sha256
+from evenhand.runs.subjects import address, subjects
 from evenhand.runs.work import Unit
 from evenhand.settings import Settings
 from evenhand.survey.asking.enrich_plan import EnrichWork
-from evenhand.survey.asking.subject import address, subjects
 from evenhand.survey.plan import CONDITION, INSTRUMENT
 from evenhand.survey.prepare import (
     AskedWith,
@@ -32,7 +33,6 @@ from evenhand.survey.spec import AskSpec, Trait
 
 __all__ = [
     "Expected",
-    "Left",
     "create",
     "expect",
     "left",
@@ -43,11 +43,6 @@ __all__ = [
     "start_ratings",
     "work_of",
 ]
-
-# The usual rule of thumb; an estimate needs no tokenizer.
-CHARACTERS_PER_TOKEN = 4
-# So many keys of what is left are told.
-FIRST_SHOWN = 5
 
 Display = Callable[[Meter], AbstractContextManager[object]]
 
@@ -166,26 +161,12 @@ def create(ledger: Ledger, planned: Planned) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What a run still has to do; ``first`` are the first few keys of that."""
-
-    planned: int
-    done: int
-    first: tuple[str, ...]
-
-
 def left(run_id: str, settings: Settings, *, redo_failed: bool = False) -> Left:
     """What resuming a run would do; asks nothing."""
     with Ledger(settings) as ledger:
         planned = work_of(ledger, run_id)
         done = ledger.done(run_id, redo_failed=redo_failed)
-    first: list[str] = []
-    at = done.find(0)
-    while at >= 0 and len(first) < FIRST_SHOWN:
-        first.append(planned.work.unit(at).key)
-        at = done.find(0, at + 1)
-    return Left(len(done), done.count(1), tuple(first))
+    return left_of(planned.work, done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +184,7 @@ def expect(planned: Planned, *, sample: int = 200) -> Expected:
     tokens (four characters each)."""
     work = planned.work
     n = len(work)
-    places = sorted({i * n // sample for i in range(sample)}) if n > sample else range(n)
+    places = sampled_places(n, sample)
     sizes = [
         sum(len(message.text) for message in work.request(work.unit(place)).messages)
         for place in places

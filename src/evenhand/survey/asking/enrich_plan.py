@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.models.chat import Answer, Decoding, Failure, Message, Refusal, Reply, Request
+from evenhand.runs.asking import Heard, ask_until, encodable, seed_of
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
-from evenhand.survey.asking.ask import Heard, ask_until, encodable, seed_of
 from evenhand.survey.asking.leakage import NAMED_BY, Lexicon
 from evenhand.survey.asking.portraits import Portrait, read_portrait
 from evenhand.survey.asking.prompts import TEXT_LIMITS, Template, persona_lines

@@ -10,7 +10,7 @@ from evenhand.errors import InputError
 from evenhand.report.browse import BrowseItem, BrowseMessage, write_pages
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import UnitRecord
-from evenhand.survey.asking.subject import address
+from evenhand.runs.subjects import address
 from evenhand.survey.plan import RatingWork, Slot
 from evenhand.survey.prepare import Planned, work_of
 
