@@ -62,11 +62,11 @@ class InputError(EvenhandError, ValueError):
 class InvalidInputs(InputError):
     """Several input errors, reported together so that one round of mending is enough."""
 
-    def __init__(self, problems: Sequence[InputError]) -> None:
+    def __init__(self, problems: Sequence[InputError], *, undone: str = "asked") -> None:
         self.problems = tuple(problems)
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
         noun = "problem" if len(self.problems) == 1 else "problems"
-        super().__init__(f"{len(self.problems)} {noun} found, nothing was asked:\n{lines}")
+        super().__init__(f"{len(self.problems)} {noun} found, nothing was {undone}:\n{lines}")
 
 
 class NotFound(EvenhandError, LookupError):

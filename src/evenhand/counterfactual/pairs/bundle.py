@@ -1,0 +1,167 @@
+"""Writing pairs: a manifest above the images, or a bundle in the benchmark's layout."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+from PIL import Image
+
+from evenhand.counterfactual.pairs.images import open_rgb
+from evenhand.counterfactual.pairs.manifest import ManifestPair, bundle_root, write_manifest
+from evenhand.errors import Conflict, InputError, InvalidInputs, StorageError
+
+__all__ = ["MANIFEST_PATH", "write_above", "write_bundle"]
+
+MANIFEST_PATH = Path("dataset/qc_passed_pair_manifest.jsonl")
+"""Where the benchmark keeps its list of pairs, below a bundle's root."""
+
+EDITED = Path("dataset/counterfactual_images")
+# Not below dataset/: there the benchmark has edited images only, and its checks count them.
+SOURCES = Path("source_images")
+RELEASE = Path("dataset/release_manifest.json")
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def write_above(pairs: Sequence[ManifestPair], path: Path) -> int:
+    """Write a manifest that points at the images where they are; returns how many pairs.
+
+    Raises:
+        InvalidInputs: images lie outside the folder that the manifest's paths start from.
+        StorageError: it cannot be written.
+    """
+    root = bundle_root(path).absolute()
+    images = {image for pair in pairs for image in _images(pair)}
+    outside = sorted(image for image in images if not image.absolute().is_relative_to(root))
+    if outside:
+        raise InvalidInputs(
+            [
+                InputError(
+                    f"lies outside {root}, where the manifest's paths start: write the manifest "
+                    "to a folder above all images, or copy them with --bundle",
+                    where=str(image),
+                )
+                for image in outside[:20]
+            ],
+            undone="written",
+        )
+    return write_manifest(pairs, path)
+
+
+def write_bundle(pairs: Sequence[ManifestPair], folder: Path, *, link: bool = False) -> Path:
+    """Write pairs with their images into a new folder; returns the manifest's path.
+
+    Edited images go to ``dataset/counterfactual_images/SOURCE/EDIT.png``, sources to
+    ``source_images/SOURCE.png``. Files that are no PNG are written as such, without loss and
+    upright. With ``link`` a PNG is a hard link where the disk allows it, else a copy.
+
+    Raises:
+        Conflict: the folder holds something already.
+        StorageError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Conflict(f"the folder {str(folder)!r} is not empty; name a new one", id=str(folder))
+    try:
+        moved = _place(pairs, folder, link)
+        _write_release(moved, folder)
+    except OSError as error:
+        raise StorageError(f"cannot be written ({error.strerror})", where=str(folder)) from error
+    manifest = folder / MANIFEST_PATH
+    write_manifest(moved, manifest)
+    return manifest
+
+
+def _images(pair: ManifestPair) -> Iterable[Path]:
+    return filter(None, (pair.source_image, pair.counterfactual_image))
+
+
+def _place(pairs: Sequence[ManifestPair], folder: Path, link: bool) -> list[ManifestPair]:
+    """Pairs with their images in the folder, each file brought there once."""
+    placed: dict[Path, str | None] = {}
+
+    def bring(
+        image: Path | None, target: Path, known: str | None
+    ) -> tuple[Path | None, str | None]:
+        if image is None:
+            return None, None
+        if target not in placed:
+            placed[target] = _bring(image, target, link) or known
+        return target, placed[target]
+
+    moved = []
+    for pair in pairs:
+        source, source_sha = bring(
+            pair.source_image, folder / SOURCES / f"{pair.source_id}.png", pair.source_sha256
+        )
+        edited, edited_sha = bring(
+            pair.counterfactual_image,
+            folder / EDITED / pair.source_id / f"{pair.edit}.png",
+            pair.counterfactual_sha256,
+        )
+        moved.append(
+            replace(
+                pair,
+                source_image=source,
+                counterfactual_image=edited,
+                source_sha256=source_sha,
+                counterfactual_sha256=edited_sha,
+            )
+        )
+    return moved
+
+
+def _bring(image: Path, target: Path, link: bool) -> str | None:
+    """Copy, link or convert one file; returns the new SHA-256 when its bytes changed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with image.open("rb") as file:
+        is_png = file.read(len(PNG)) == PNG
+    if not is_png:
+        return _convert(image, target)
+    if link:
+        try:
+            os.link(image.resolve(), target)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+        else:
+            return None
+    shutil.copyfile(image, target)
+    return None
+
+
+def _convert(image: Path, target: Path) -> str:
+    seen: Image.Image = open_rgb(image)
+    out = io.BytesIO()
+    seen.save(out, format="PNG")
+    raw = out.getvalue()
+    target.write_bytes(raw)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _write_release(pairs: Sequence[ManifestPair], folder: Path) -> None:
+    """The counts that a check of the bundle compares itself to."""
+    images = sum(pair.counterfactual_image is not None for pair in pairs)
+    sources = len({pair.source_id for pair in pairs})
+    shown = len({pair.source_id for pair in pairs if pair.source_image is not None})
+    said = {
+        "counterfactual_images": {"included_png_count": images},
+        "pair_manifests": {
+            "attempted_qc_rows": len(pairs),
+            "qc_passed_pair_rows": len(pairs),
+            "source_level_rows": sources,
+        },
+        "source_radiographs": {
+            "release_status": "included" if shown else "not_included",
+            "source_png_files_in_public_bundle": shown,
+        },
+    }
+    path = folder / RELEASE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
