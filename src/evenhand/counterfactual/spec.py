@@ -52,10 +52,16 @@ Masks = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A name and the literal terms, lower case, of which any one makes a text belong to it."""
+    """A name and the literal terms, lower case, of which any one makes a text belong to it.
+
+    ``also``: further terms that only the contextual reading knows. ``strict``: the narrower terms
+    of the audit of wordings, None where they are the same.
+    """
 
     name: str
     terms: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    strict: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
