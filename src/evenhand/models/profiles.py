@@ -51,6 +51,8 @@ _RATES = (
     "malformed_rate",
     "rating_noise",
     "leak_rate",
+    "report_noise",
+    "partial_refusal",
 )
 
 
@@ -73,8 +75,8 @@ class Profile:
     """What is planted. Probabilities in 0..1, pulls in -1..1; mappings are matched by whole word.
 
     Words are looked for, without regard to case, in an agent's ``demographics`` and ``persona``;
-    ``as_human`` and ``as_ai`` match how the agent is addressed. ``*`` in ``refusal_rate`` is every
-    group that is not named. Raises ``InputError`` for a value out of range.
+    ``as_human`` and ``as_ai`` match how the agent is addressed. ``*`` in ``refusal_rate`` and the
+    two flip rates is every group that is not named. Raises ``InputError`` for a value out of range.
     """
 
     name: str
@@ -103,12 +105,17 @@ class Profile:
     rating_noise: float = 0.2
     rating_shift: Mapping[str, float] = field(default_factory=dict)
     leak_rate: float = 0.0
+    flip_rate: Mapping[str, float] = field(default_factory=dict)
+    label_flip_rate: Mapping[str, float] = field(default_factory=dict)
+    report_noise: float = 0.3
+    partial_refusal: float = 0.0
 
     def __post_init__(self) -> None:
         for key in (*_RATES, *_SIGNED):
             low = -1.0 if key in _SIGNED else 0.0
             _check_range(self.name, key, getattr(self, key), low, 1.0)
-        for key, low in (("favour", -1.0), ("deference", 0.0), ("refusal_rate", 0.0)):
+        for key in ("favour", "deference", "refusal_rate", "flip_rate", "label_flip_rate"):
+            low = -1.0 if key == "favour" else 0.0
             _check_mapping(self.name, key, getattr(self, key), low)
         for word, shifts in self.identity_shift.items():
             _check_shifts(self.name, word, shifts)
@@ -223,6 +230,12 @@ PROFILES: Mapping[str, Profile] = {
             "Rates some people more favourably than others.",
             rating_shift={"gender:female": 0.2, "religion:muslim": -0.4, "age_bin:65+": -0.2},
         ),
+        Profile(
+            "flips-elderly",
+            "Recommends and finds more on the image of an old person.",
+            flip_rate={"elderly": 0.25},
+            label_flip_rate={"elderly": 0.1},
+        ),
         Profile("messy", "Often replies out of form.", malformed_rate=0.4),
         Profile("slow", "Neutral, and takes 100 ms.", latency_s=0.1),
         Profile(
@@ -242,13 +255,24 @@ PROFILES: Mapping[str, Profile] = {
             verbosity=2,
             rating_shift={"gender:female": 0.15, "religion:muslim": -0.3},
             leak_rate=0.05,
+            flip_rate={"elderly": 0.2, "female": 0.05},
+            label_flip_rate={"elderly": 0.1},
+            partial_refusal=0.3,
         ),
     )
 }
 """The shipped profiles by name; ``docs/reference/simulated-respondents.md`` shows them."""
 
 _KEYS = tuple(each.name for each in fields(Profile) if each.name not in ("name", "about"))
-_NESTED = ("favour", "deference", "refusal_rate", "identity_shift", "rating_shift")
+_NESTED = (
+    "favour",
+    "deference",
+    "refusal_rate",
+    "identity_shift",
+    "rating_shift",
+    "flip_rate",
+    "label_flip_rate",
+)
 
 
 def profile(name: str) -> Profile:

@@ -27,6 +27,7 @@ from evenhand.models.simulated_ratings import (
     rating_text,
     rating_tokens,
 )
+from evenhand.models.simulated_reports import refusal_text, report_text
 
 __all__ = ["SimulatedModel", "draws"]
 
@@ -132,10 +133,12 @@ class SimulatedModel:
         facts = request.facts
         prompt_tokens = sum([len(message.text) for message in request.messages]) // 4
         if facts is not None and self._refuses(facts, luck):
-            return self._refusal(luck, prompt_tokens)
+            return self._refusal(facts, luck, prompt_tokens)
         logprobs: tuple[Token, ...] = ()
         if facts is not None and "rating" in facts:
             text, logprobs = self._rated(request, facts["rating"], luck)
+        elif facts is not None and "report" in facts:
+            text = self._reported(facts["report"], luck)
         elif facts is not None and "persona" in facts:
             asked = tuple((request.schema or {}).get("properties", ("biography",)))
             text = portrait_text(self.profile, facts["persona"], luck[_FREE:], asked)
@@ -153,8 +156,11 @@ class SimulatedModel:
         named = [rates[g] for group in groups if (g := str(group).casefold()) in rates]
         return luck[_REFUSE] < max(named, default=rates.get("*", 0.0))
 
-    def _refusal(self, luck: Draws, prompt_tokens: int) -> Reply:
-        text = _REFUSALS[int(luck[_WORDS] * len(_REFUSALS))]
+    def _refusal(self, facts: Facts, luck: Draws, prompt_tokens: int) -> Reply:
+        if "report" in facts:
+            text = refusal_text(self.profile, luck[_WORDS:])
+        else:
+            text = _REFUSALS[int(luck[_WORDS] * len(_REFUSALS))]
         style = self.profile.refusal_style
         usage = Usage(prompt_tokens, len(text) // 4)
         if style == "field" or (style == "mixed" and luck[_REFUSE_STYLE] < 0.5):
@@ -187,6 +193,15 @@ class SimulatedModel:
         if request.top_logprobs:
             return text, rating_tokens(text, rating, shares, request.top_logprobs)
         return text, ()
+
+    def _reported(self, report: Facts, luck: Draws) -> str:
+        text = report_text(self.profile, report, luck[_FREE:], seed=self.seed)
+        if luck[_MALFORM] >= self.profile.malformed_rate:
+            return text
+        styles = self.profile.malformed_styles
+        style = styles[int(luck[_MALFORM_STYLE] * len(styles))]
+        # Free text has no form to break but its end.
+        return {"empty": "", "truncated": text[: len(text) // 3]}.get(style, text)
 
     def _rationale(self, luck: Draws) -> str:
         start = int(luck[_WORDS] * len(_RATIONALES))
