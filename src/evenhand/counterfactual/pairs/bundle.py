@@ -18,7 +18,7 @@ from evenhand.counterfactual.pairs.images import open_rgb
 from evenhand.counterfactual.pairs.manifest import ManifestPair, bundle_root, write_manifest
 from evenhand.errors import Conflict, InputError, InvalidInputs, StorageError
 
-__all__ = ["MANIFEST_PATH", "write_above", "write_bundle"]
+__all__ = ["MANIFEST_PATH", "check_above", "write_above", "write_bundle"]
 
 MANIFEST_PATH = Path("dataset/qc_passed_pair_manifest.jsonl")
 """Where the benchmark keeps its list of pairs, below a bundle's root."""
@@ -27,31 +27,39 @@ EDITED = Path("dataset/counterfactual_images")
 # Not below dataset/: there the benchmark has edited images only, and its checks count them.
 SOURCES = Path("source_images")
 RELEASE = Path("dataset/release_manifest.json")
+MOST_PROBLEMS = 20
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def check_above(pairs: Iterable[ManifestPair], path: Path) -> None:
+    """Check that a manifest at ``path`` can point at the pairs' images where they are.
+
+    Raises:
+        InvalidInputs: images lie outside the folder that the manifest's paths start from.
+    """
+    root = bundle_root(path).absolute()
+    images = {image for pair in pairs for image in _images(pair)}
+    outside = sorted(image for image in images if not image.absolute().is_relative_to(root))
+    if outside:
+        problems = [
+            InputError(
+                f"lies outside {root}, where the manifest's paths start: write the manifest to a "
+                "folder above all images, or copy them with --bundle",
+                where=str(image),
+            )
+            for image in outside[:MOST_PROBLEMS]
+        ]
+        raise InvalidInputs(problems, undone="written")
 
 
 def write_above(pairs: Sequence[ManifestPair], path: Path) -> int:
     """Write a manifest that points at the images where they are; returns how many pairs.
 
     Raises:
-        InvalidInputs: images lie outside the folder that the manifest's paths start from.
+        InvalidInputs: as ``check_above``.
         StorageError: it cannot be written.
     """
-    root = bundle_root(path).absolute()
-    images = {image for pair in pairs for image in _images(pair)}
-    outside = sorted(image for image in images if not image.absolute().is_relative_to(root))
-    if outside:
-        raise InvalidInputs(
-            [
-                InputError(
-                    f"lies outside {root}, where the manifest's paths start: write the manifest "
-                    "to a folder above all images, or copy them with --bundle",
-                    where=str(image),
-                )
-                for image in outside[:20]
-            ],
-            undone="written",
-        )
+    check_above(pairs, path)
     return write_manifest(pairs, path)
 
 
