@@ -16,6 +16,7 @@ from evenhand.counterfactual.analysis.agreement import both_empty, reading_agree
 from evenhand.counterfactual.analysis.between_models import model_rows
 from evenhand.counterfactual.analysis.categories import category_changes, category_rows
 from evenhand.counterfactual.analysis.changes import change_rows
+from evenhand.counterfactual.analysis.noise import noise_rows
 from evenhand.counterfactual.analysis.outcomes import read_as
 from evenhand.counterfactual.analysis.readings import PairReadings
 from evenhand.counterfactual.analysis.refusals import accounting, refusal_rows
@@ -146,6 +147,7 @@ def _rows_of(one: PairReadings, condition: str | None, chosen: Choices) -> Itera
         )  # fmt: skip
         read = read_as(one, reading)
         change_rows(rows, read)
+        noise_rows(rows, read)
         category_rows(rows, read)
         # Refusals and wording do not depend on how categories are read.
         if rows.tested:
@@ -190,10 +192,8 @@ def _notes(one: PairReadings, label: str) -> Iterator[str]:
     if one.requeries is None and copied_sources(one.pairs):
         yield (
             f"{label}: all pairs of a source carry the same source report, letter for letter, so "
-            "it counts as one report and tells no noise floor; give --requeries for one"
+            "it counts as one report and tells no noise floor"
         )
-    elif one.requeries is None:
-        yield f"{label}: no source image was asked twice, so nothing tells the noise floor"
     if one.reports is not None:
         known = set(one.sources)
         stray = sum(r.source_id not in known for r in one.reports.requeries)

@@ -152,9 +152,10 @@ class Rows:
                 made, p=exact_sign_flip(flips), method=f"{made.method}; exact sign-flip p"
             )
         made = replace(made, planned=planned if made.p is not None else None)
-        held = judged and scale == "difference" and None not in (made.low, made.high)
-        # A gap of two outcomes of the same pairs is a score of its own, no contrast.
-        if held and about.against is not None:
+        # A contrast, or a score that is 0 when nothing differs; gaps of two outcomes are neither.
+        contrasted = about.against is not None or null is not None
+        held = judged and contrasted and scale == "difference"
+        if held and made.low is not None and made.high is not None:
             about = replace(about, verdict=verdict(made, margin=self.margin))
         self.keep(about, made)
 
