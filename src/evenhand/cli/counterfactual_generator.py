@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evenhand.cli import options
 
 if TYPE_CHECKING:
+    from evenhand.counterfactual.generator.config import GeneratorConfig
+    from evenhand.counterfactual.generator.producing import Work
     from evenhand.counterfactual.generator.quality import Distance, Thresholds, Verdict
     from evenhand.counterfactual.pairs.manifest import ManifestPair
 
@@ -28,9 +31,135 @@ Weights = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs ``qc`` and ``blend``."""
+    """Add the verbs ``generate``, ``qc`` and ``blend``."""
+    app.command("generate")(generate)
     app.command("qc")(qc)
     app.command("blend")(blend)
+
+
+def generate(
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source", metavar="PATH", help="An image, or a folder of ID.png or ID/source.png."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Holds SOURCE/EDIT.png and how it was made."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="DIR",
+            help="Stable Diffusion 1.5 in Diffusers' layout; in place of the config's base_model.",
+            show_default=False,
+        ),
+    ] = None,
+    lora: Annotated[
+        Path | None, typer.Option("--lora", metavar="FILE", help="LoRA weights, safetensors.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML.")
+    ] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option("--edit", metavar="EDIT", help="Only this edit; give it again for more."),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks",
+            metavar="PATH",
+            help="Masks by source id, white where the source is laid back; a file for one source.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="In place of the config's.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="auto|cpu|cuda", help="In place of the config's."),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Fetch the model from the Hugging Face hub.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print settings, thresholds and prompts as JSON; no extra needed."
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Make edited images with Stable Diffusion. For research: no patient, no diagnosis.
+
+    Images that are there already, made in the same way, are kept; so it can be interrupted.
+    """
+    from evenhand.counterfactual.generator.config import GeneratorConfig, read_config
+    from evenhand.counterfactual.generator.config import dry_run as told
+    from evenhand.counterfactual.generator.producing import images_in, plan
+
+    as_json = options.wants_json(json)
+    given: dict[str, Any] = {"base_model": model, "seed": seed, "device": device}
+    settings = replace(
+        read_config(config) if config is not None else GeneratorConfig(),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    work = None
+    if source is not None:
+        sources = images_in(source)
+        by_id = _masks(masks, sources)
+        work = plan(sources, settings, edits=edit or (), masks=by_id)
+    if dry_run:
+        images = None if work is None else sum(len(item.edits) for item in work)
+        options.print_json({**told(settings), "images": images})
+        return
+    if work is None or output is None:
+        from evenhand.errors import InputError
+
+        raise InputError("both are needed, except with --dry-run", where="--source, --output")
+    _generate(work, settings, output, lora, allow_download, as_json)
+
+
+def _masks(path: Path | None, sources: Mapping[str, Path]) -> Mapping[str, Path] | None:
+    """Masks by source id; a single file belongs to the single source."""
+    from evenhand.counterfactual.generator.producing import images_in
+
+    if path is None:
+        return None
+    if path.is_file() and len(sources) == 1:
+        return dict.fromkeys(sources, path)
+    return images_in(path)
+
+
+def _generate(
+    work: Sequence[Work],
+    settings: GeneratorConfig,
+    output: Path,
+    lora: Path | None,
+    allow_download: bool,
+    as_json: bool,
+) -> None:
+    from evenhand.counterfactual.generator.config import NOTICE
+    from evenhand.counterfactual.generator.diffusion import load_drawer
+    from evenhand.counterfactual.generator.producing import generate, write_table
+
+    drawer = load_drawer(settings, lora=lora, allow_download=allow_download)
+    made = []
+    for one in generate(work, drawer, output):
+        made.append(one)
+        if not as_json:
+            print(f"{one.image}{' (kept)' if one.skipped else ''}", flush=True)
+    table = write_table(made, output)
+    kept = sum(one.skipped for one in made)
+    if as_json:
+        said = {"table": str(table), "made": len(made) - kept, "kept": kept, "notice": NOTICE}
+        options.print_json(said)
+        return
+    print(f"{len(made) - kept:,} made, {kept:,} kept; {table}")
+    options.note(NOTICE)
 
 
 def qc(
@@ -166,9 +295,7 @@ def _verdicts(
         case (Path() as source, Path() as generated):
             return [check_image(source, generated, thresholds=limits, lpips=lpips)]
         case _:
-            return check_pairs(
-                cast("Sequence[ManifestPair]", chosen), thresholds=limits, lpips=lpips
-            )
+            return check_pairs(chosen, thresholds=limits, lpips=lpips)
 
 
 class _Lines:

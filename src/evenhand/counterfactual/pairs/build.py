@@ -13,7 +13,7 @@ from evenhand.counterfactual.pairs.manifest import ManifestPair
 from evenhand.counterfactual.spec import Registry
 from evenhand.errors import EvenhandError, InputError, InvalidInputs
 
-__all__ = ["Built", "build_pairs"]
+__all__ = ["Built", "build_pairs", "name_problem"]
 
 SEPARATOR = "__"
 LONGEST_NAME = 200
@@ -86,7 +86,7 @@ def _sound(
 
 def _wrong(candidate: Candidate, registry: Registry) -> Iterable[str]:
     for kind, name in (("source_id", candidate.source_id), ("edit", candidate.edit)):
-        if (sentence := _bad_name(kind, name)) is not None:
+        if (sentence := name_problem(kind, name)) is not None:
             yield sentence
     if candidate.edit not in registry.edits:
         known = ", ".join(registry.edits) or "none yet; list them under edits"
@@ -103,8 +103,13 @@ def _wrong(candidate: Candidate, registry: Registry) -> Iterable[str]:
         yield f"the pair has neither images nor a {missing} text"
 
 
-def _bad_name(kind: str, name: str) -> str | None:
-    """Why a name cannot be half of a pair's id and the name of a file, if it cannot."""
+def name_problem(kind: str, name: str) -> str | None:
+    """Why a name cannot be half of a pair's id and the name of a file; None where it can.
+
+    Example:
+        >>> name_problem("source_id", "buu_0004-F-010Y0") is None
+        True
+    """
     if SEPARATOR in name or name.startswith("_") or name.endswith("_"):
         return f"{kind} {name!r} must not begin or end with _ nor hold __, which parts a pair's id"
     bad = next((c for c in name if c in FORBIDDEN or not c.isprintable()), None)

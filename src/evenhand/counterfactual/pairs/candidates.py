@@ -130,6 +130,8 @@ class _Folder:
 
     def add(self, path: Path, source: str, edit: str | None) -> None:
         """One file, which by its name is a source's image or an edit's."""
+        if path.suffix == ".json" and path.is_file():
+            return  # how an image was made, as the generator writes it
         if path.is_dir() or path.suffix.lower() not in ENDINGS:
             self.left.append(path.name)
             return
