@@ -1,4 +1,4 @@
-"""Krippendorff's alpha against his published table and a count of all pairs."""
+"""Agreement against published tables, counts of all pairs and another package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.errors import InputError, StatsError
-from evenhand.stats.agreement import krippendorff_alpha
+from evenhand.stats.agreement import fleiss_kappa, gwet_ac1, krippendorff_alpha
 from evenhand.stats.totals import Floats
 
 GAP = np.nan
@@ -91,3 +91,104 @@ def test_what_has_no_alpha_is_said() -> None:
         krippendorff_alpha([1, 2])
     with pytest.raises(InputError, match="'ratio'"):
         krippendorff_alpha(CANONICAL, scale="ratio")  # type: ignore[arg-type]
+
+
+# Ten units, fourteen raters, five categories: the worked example of most textbooks.
+FOURTEEN_RATERS = np.array(
+    [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ]
+)
+
+
+def as_ratings(counts: Any) -> Any:
+    """Ratings, raters by units, that have these counts, units by categories."""
+    return np.array([np.repeat(np.arange(len(row)), row) for row in counts]).T
+
+
+def test_fleiss_worked_example() -> None:
+    """The textbook table has kappa 0.210, from agreement 0.378 and chance 0.213."""
+    found = fleiss_kappa(as_ratings(FOURTEEN_RATERS))
+    assert found.coefficient == pytest.approx(0.210, abs=5e-4)
+    assert found.observed == pytest.approx(0.378, abs=5e-4)
+    assert found.chance == pytest.approx(0.213, abs=5e-4)
+    assert (found.n_units, found.n_raters) == (10, 14)
+
+
+def test_gwet_published_table() -> None:
+    """Gwet's table of 125 units, where nearly all ratings are yes, has AC1 0.9408."""
+    first = [1] * 123 + [0] * 2
+    second = [1] * 118 + [0] * 5 + [1] * 2
+    assert gwet_ac1([first, second]).coefficient == pytest.approx(0.9408, abs=5e-5)
+
+
+complete = (
+    st.integers(2, 5)
+    .flatmap(
+        lambda raters: st.lists(
+            st.lists(st.integers(0, 3), min_size=raters, max_size=raters), min_size=1, max_size=20
+        )
+    )
+    .filter(lambda units: len({value for unit in units for value in unit}) > 1)
+)
+
+
+@given(complete)
+def test_fleiss_equals_statsmodels(units: list[list[int]]) -> None:
+    """Kappa is what statsmodels computes from the table of counts."""
+    from statsmodels.stats.inter_rater import aggregate_raters
+    from statsmodels.stats.inter_rater import fleiss_kappa as oracle
+
+    found = fleiss_kappa(np.array(units).T)
+    assert found.coefficient == pytest.approx(oracle(aggregate_raters(np.array(units))[0]))
+
+
+@given(complete, st.randoms(use_true_random=False))
+def test_order_of_raters_does_not_matter(units: list[list[int]], random: Any) -> None:
+    """Both coefficients see how often a category was given, not by whom."""
+    shuffled = [random.sample(unit, len(unit)) for unit in units]
+    for coefficient in (fleiss_kappa, gwet_ac1):
+        one, other = (coefficient(np.array(table).T) for table in (units, shuffled))
+        assert one.coefficient == pytest.approx(other.coefficient)
+        assert one.coefficient <= 1 + 1e-12
+
+
+def test_perfect_agreement_is_one() -> None:
+    """Raters who never differ have coefficient 1."""
+    ratings = [[0, 1, 2, 1]] * 3
+    assert fleiss_kappa(ratings).coefficient == pytest.approx(1)
+    assert gwet_ac1(ratings).coefficient == pytest.approx(1)
+
+
+def test_more_categories_mean_less_chance() -> None:
+    """A category that might have been given and was not lowers the chance of AC1."""
+    ratings = [[0, 1, 1], [0, 1, 0]]
+    assert gwet_ac1(ratings, n_categories=4).chance < gwet_ac1(ratings).chance
+    with pytest.raises(InputError, match="2 occur"):
+        gwet_ac1(ratings, n_categories=1)
+
+
+@pytest.mark.parametrize(
+    "ratings, error",
+    [
+        ([[0, 1]], InputError),
+        ([0, 1], InputError),
+        ([[0, GAP], [0, 1]], InputError),
+        (np.zeros((2, 0)), StatsError),
+        ([[1, 1], [1, 1]], StatsError),
+    ],
+)
+def test_refused_ratings(ratings: Any, error: type[Exception]) -> None:
+    """One rater, gaps, no unit and no variation are errors, not numbers."""
+    for coefficient in (fleiss_kappa, gwet_ac1):
+        with pytest.raises(error):
+            coefficient(ratings)

@@ -1,4 +1,4 @@
-"""Agreement between raters, any number of them, with gaps: Krippendorff's alpha."""
+"""Agreement between raters beyond chance: Krippendorff's alpha, Fleiss' kappa, Gwet's AC1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from evenhand.errors import InputError, StatsError
 from evenhand.stats.totals import Floats
 
-__all__ = ["Agreement", "Scale", "krippendorff_alpha"]
+__all__ = [
+    "Agreement",
+    "ChanceCorrected",
+    "Scale",
+    "fleiss_kappa",
+    "gwet_ac1",
+    "krippendorff_alpha",
+]
 
 Scale = Literal["nominal", "ordinal", "interval"]
 
@@ -24,6 +31,70 @@ class Agreement:
     scale: Scale
     n_units: int
     n_values: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChanceCorrected:
+    """``coefficient = (observed - chance) / (1 - chance)``, of n raters who all rated every unit.
+
+    ``observed``: share of pairs of raters that agree, averaged over units. ``chance``: what the
+    coefficient takes for agreement by chance.
+    """
+
+    coefficient: float
+    observed: float
+    chance: float
+    n_units: int
+    n_raters: int
+
+
+def fleiss_kappa(ratings: ArrayLike) -> ChanceCorrected:
+    """Fleiss' kappa for nominal categories (Fleiss 1971, Measuring nominal scale agreement).
+
+    Chance is two ratings drawn from all that were given: the sum of squared shares. Where nearly
+    all ratings fall into one category, that is near 1, and kappa is low even if raters seldom
+    differ; ``gwet_ac1`` takes chance otherwise.
+
+    Args:
+        ratings: shape (raters, units), category codes; every rater rated every unit.
+
+    Raises:
+        InputError: not two axes, a gap, or fewer than two raters.
+        StatsError: no unit, or one category only (kappa is 0/0).
+
+    Example:
+        >>> round(fleiss_kappa([[1, 1, 2, 2], [1, 1, 2, 1]]).coefficient, 4)
+        0.4667
+    """
+    given = _counts(ratings)
+    shares = given.sum(axis=0) / given.sum()
+    return _corrected(given, float(np.sum(shares**2)))
+
+
+def gwet_ac1(ratings: ArrayLike, *, n_categories: int | None = None) -> ChanceCorrected:
+    """Gwet's AC1 for nominal categories (Gwet 2008, equations 5 and 6 for any number of raters).
+
+    Chance is ``sum(p (1 - p)) / (q - 1)`` over the q categories, small where one category takes
+    nearly all ratings.
+
+    Args:
+        ratings: as for ``fleiss_kappa``.
+        n_categories: q; those that occur when not given.
+
+    Raises:
+        InputError: as ``fleiss_kappa``; or fewer categories than occur.
+        StatsError: no unit, or one category only.
+
+    Example:
+        >>> round(gwet_ac1([[1, 1, 2, 2], [1, 1, 2, 1]]).coefficient, 4)
+        0.5294
+    """
+    given = _counts(ratings)
+    q = given.shape[1] if n_categories is None else n_categories
+    if q < given.shape[1]:
+        raise InputError(f"{q} categories, but {given.shape[1]} occur", where="n_categories")
+    shares = given.sum(axis=0) / given.sum()
+    return _corrected(given, float(np.sum(shares * (1 - shares))) / (q - 1))
 
 
 def krippendorff_alpha(ratings: ArrayLike, *, scale: Scale = "nominal") -> Agreement:
@@ -70,6 +141,37 @@ def krippendorff_alpha(ratings: ArrayLike, *, scale: Scale = "nominal") -> Agree
         scale=scale,
         n_units=table.shape[1],
         n_values=int(round(n)),
+    )
+
+
+def _counts(ratings: ArrayLike) -> Floats:
+    """Units by categories: how many raters gave each."""
+    table = np.asarray(ratings, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] < 2:
+        raise InputError(f"ratings have shape {table.shape}; pass one row per rater, two or more")
+    if np.isnan(table).any():
+        raise InputError("a rating is missing; krippendorff_alpha takes gaps")
+    if table.shape[1] == 0:
+        raise StatsError("no unit was rated")
+    values = np.unique(table)
+    if len(values) == 1:
+        raise StatsError(
+            f"all ratings are {values[0]:g}: without variation, agreement cannot be told from chance"
+        )
+    counts: Floats = (table[:, :, None] == values).sum(axis=0).astype(np.float64)
+    return counts
+
+
+def _corrected(given: Floats, chance: float) -> ChanceCorrected:
+    raters = float(given[0].sum())
+    agreeing = np.sum(given * (given - 1), axis=1) / (raters * (raters - 1))
+    observed = float(np.mean(agreeing))
+    return ChanceCorrected(
+        coefficient=(observed - chance) / (1 - chance),
+        observed=observed,
+        chance=chance,
+        n_units=len(given),
+        n_raters=int(raters),
     )
 
 
