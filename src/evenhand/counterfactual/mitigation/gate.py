@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evenhand.counterfactual.frozen.documents import read_bytes
@@ -23,6 +24,7 @@ __all__ = [
     "gate_model",
     "gates_of",
     "read_stage1",
+    "samples_of",
     "sidecar_of",
 ]
 
@@ -75,7 +77,7 @@ def gate_model(folder: Path, *, files: Sequence[str] | None = None, size: int = 
 
     Raises:
         NotFound: a file of the list is not there.
-        InputError: a sidecar is no JSON object, or a name on the list is no bare name.
+        InputError: a name on the list is no bare name, or stands twice.
 
     Example:
         >>> gate_model(Path("no-such-folder"))
@@ -84,7 +86,10 @@ def gate_model(folder: Path, *, files: Sequence[str] | None = None, size: int = 
     if files is None:
         there = sorted(path.name for path in folder.glob("*.txt")) if folder.is_dir() else []
         files = there[: max(size, SAMPLE)]
-    passed = sum(diagnosis_ok(_listed(folder, name)) for name in files)
+    twice = next((name for name, times in Counter(files).items() if times > 1), None)
+    if twice is not None:
+        raise InputError(f"the sample names {twice!r} twice", where=str(folder))
+    passed = sum(_passes(_listed(folder, name)) for name in files)
     rate = passed / len(files) if files else 0.0
     return Gate(len(files), passed, rate, decision(rate))
 
@@ -138,6 +143,32 @@ def gates_of(payload: Any, *, where: str) -> dict[str, Gate]:
     return {str(model): _recorded(item, f"{where}: {model}") for model, item in payload.items()}
 
 
+def samples_of(payload: Any, *, where: str) -> dict[str, tuple[str, ...]]:
+    """Names of the files to look at, by model: bare lists, or as the trace manifest has them.
+
+    Raises:
+        InputError: not an object of lists of file names.
+
+    Example:
+        >>> samples_of({"models": {"m": {"sample_files_first_200": ["x/a.txt"]}}}, where="f")
+        {'m': ('a.txt',)}
+    """
+    inner = payload.get("models", payload) if isinstance(payload, dict) else None
+    if not isinstance(inner, dict):
+        raise InputError("a sample is an object, model to list of files", where=where)
+    lists = {
+        str(model): item.get("sample_files_first_200") if isinstance(item, dict) else item
+        for model, item in inner.items()
+    }
+    return {model: _names(names, f"{where}: {model}") for model, names in lists.items()}
+
+
+def _names(names: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("there is no list of file names", where=where)
+    return tuple(PurePosixPath(name).name for name in names)
+
+
 def _recorded(item: Any, where: str) -> Gate:
     fields: Mapping[str, Any] = item if isinstance(item, dict) else {}
     size, passed = fields.get("sample_size"), fields.get("stage1_diag_pass_count")
@@ -151,6 +182,14 @@ def _recorded(item: Any, where: str) -> Gate:
 
 def _counts(*values: object) -> bool:
     return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+
+
+def _passes(path: Path) -> bool:
+    try:
+        return diagnosis_ok(path)
+    except InputError:
+        # A record that cannot be read is not clean; the other files still count.
+        return False
 
 
 def _listed(folder: Path, name: str) -> Path:

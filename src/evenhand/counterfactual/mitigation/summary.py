@@ -35,7 +35,7 @@ from evenhand.counterfactual.mitigation.staged import Staged
 from evenhand.counterfactual.spec import Registry
 from evenhand.errors import InputError, StatsError
 
-__all__ = ["CONDITION_C", "Compared", "ModelSummary", "Summary", "summarise"]
+__all__ = ["CONDITION_C", "Compared", "ModelSummary", "Summary", "resampled", "summarise"]
 
 CONDITION_C = Condition("condition_c", "C", "mitigation_b_stage2", True, 230)
 """Ours: condition B with advice that its diagnosis does not allow taken out."""
@@ -139,8 +139,19 @@ def summarise(
             condition_pairs(_of(sides[condition.key], model, condition), condition, registry)
             for condition in CONDITIONS
         ]
-        models[model] = _model(model, pairs, iterations, licence)
+        if licence is not None:
+            pairs.append(_licensed(pairs[1], licence))
+        models[model] = _model(model, pairs, iterations)
     return Summary(gates=gates, models=models, sides=sides, iterations=iterations)
+
+
+def resampled(summary: Summary, *, iterations: int) -> Summary:
+    """The same summary with intervals of another number of draws; nothing is read again."""
+    models = {
+        model: _model(model, [compared.pairs for compared in one.conditions.values()], iterations)
+        for model, one in summary.models.items()
+    }
+    return replace(summary, models=models, iterations=iterations)
 
 
 def _of(
@@ -154,15 +165,11 @@ def _of(
     return sides[model]
 
 
-def _model(
-    model: str, pairs: Sequence[ConditionPairs], iterations: int, licence: Licence | None
-) -> ModelSummary:
+def _model(model: str, pairs: Sequence[ConditionPairs], iterations: int) -> ModelSummary:
     shared = shared_pairs(pairs)
     if not shared:
         usable = ", ".join(f"{p.condition.label} {int(p.usable.sum())}" for p in pairs)
         raise StatsError(f"{model}: no pair is usable in every condition (usable: {usable})")
-    if licence is not None:
-        pairs = [*pairs, _licensed(pairs[1], licence)]
     base = _shared_values(pairs[0], shared)
     sources = _shared_sources(pairs[0], shared)
     conditions: dict[str, Compared] = {}
