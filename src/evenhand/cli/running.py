@@ -11,14 +11,19 @@ import typer
 from evenhand.cli import options
 
 if TYPE_CHECKING:
+    from evenhand.models.registry import Subject
     from evenhand.runs.budget import Budget
+    from evenhand.runs.outlook import Left
     from evenhand.runs.session import Ended
 
 __all__ = [
+    "BaseUrl",
     "DryRun",
     "MaxCost",
     "MaxRequests",
     "MaxTokens",
+    "Model",
+    "ModelOption",
     "Prices",
     "Quiet",
     "Repair",
@@ -27,10 +32,31 @@ __all__ = [
     "display",
     "ended",
     "read_budget",
+    "read_subject",
     "stop_signal",
+    "tell_left",
     "write_requests",
 ]
 
+# Limits that the engine keeps, whoever the provider is.
+RATES = frozenset({"requests_per_minute", "tokens_per_minute"})
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PROVIDER/NAME", help="The model to ask.", show_default=False),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Where its server is.", show_default=False),
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-option",
+        metavar="KEY=VALUE",
+        help="An option of the provider, such as max_num_seqs=8; repeat for more.",
+    ),
+]
 MaxRequests = Annotated[
     int | None,
     typer.Option("--max-requests", min=1, help="Stop, resumably, after so many requests."),
@@ -85,6 +111,38 @@ def read_budget(
     return Budget(max_requests, max_tokens, max_cost, known)
 
 
+def read_subject(model: str | None, base_url: str | None, given: list[str] | None) -> Subject:
+    """The model with its options, each under the key that its provider reads."""
+    import yaml
+
+    from evenhand.errors import InputError
+    from evenhand.models.registry import known_keys, parse
+
+    if model is None:
+        raise InputError("give a model with --model PROVIDER/NAME, or --resume RUN")
+    subject = parse(model)
+    keys = known_keys(subject.backend) | RATES
+    pairs = list(given or ())
+    if base_url is not None:
+        name = "ollama_api_url" if subject.backend == "ollama" else "base_url"
+        if name not in keys:
+            raise InputError(f"{subject.backend} has no server to name", where="--base-url")
+        pairs.append(f"{name}={base_url}")
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or key not in keys:
+            raise InputError(
+                f"{pair!r} is no KEY=VALUE of {subject.backend}; it knows "
+                f"{', '.join(sorted(keys)) or 'none'}",
+                where="--model-option",
+            )
+        section, dot, inner = key.rpartition(".")
+        place = found.setdefault(section, {}) if dot else found
+        place[inner] = yaml.safe_load(text)
+    return parse(model, found)
+
+
 def stop_signal() -> Any:
     """What Ctrl-C speaks to."""
     from evenhand.runs.engine import StopSignal
@@ -123,6 +181,20 @@ def ended(outcome: Ended, as_json: bool, more: Mapping[str, Any] | None = None) 
         raise typer.Exit(130)
     if not outcome.complete:
         raise typer.Exit(3)
+
+
+def tell_left(left: Left, as_json: bool) -> None:
+    """What resuming a run of one condition would do."""
+    if as_json:
+        options.print_json({"planned": left.planned, "done": left.done, "first": list(left.first)})
+        return
+    print(f"{left.done:,} of {left.planned:,} done")
+    for key in left.first:
+        print(f"       {key}")
+    more = left.planned - left.done - len(left.first)
+    if more > 0:
+        print(f"       and {more:,} more")
+    print("nothing was asked")
 
 
 def write_requests(requests: Iterable[Mapping[str, Any]], path: Path) -> int:

@@ -33,6 +33,12 @@ EXPORTS: dict[str, dict[str, str]] = {
         "files": "evenhand.conversation.exports.files:export_files",
         "inspect": "evenhand.conversation.exports.inspect_log:export_inspect",
     },
+    "counterfactual": {
+        "csv": "evenhand.counterfactual.asking.frames:export_csv",
+        "parquet": "evenhand.counterfactual.asking.frames:export_parquet",
+        "requeries": "evenhand.counterfactual.asking.submission:export_requeries",
+        "submission": "evenhand.counterfactual.asking.submission:export_submission",
+    },
     "survey": {
         "jsonl": "evenhand.survey.exports.unit_line:describe_unit",
         "parquet": "evenhand.survey.exports.frames:export_parquet",

@@ -27,10 +27,12 @@ app = runs.app
 # What each instrument offers, "module:function", imported when it is asked for.
 RESUME = {
     "conversation": "evenhand.conversation.run:resume",
+    "counterfactual": "evenhand.counterfactual.run:resume",
     "survey": "evenhand.survey.run:resume",
 }
 BROWSE = {
     "conversation": "evenhand.conversation.transcripts:browse",
+    "counterfactual": "evenhand.counterfactual.asking.transcripts:browse",
     "survey": "evenhand.survey.asking.transcripts:browse",
 }
 

@@ -11,10 +11,13 @@ import typer
 
 from evenhand.cli import options, running
 from evenhand.cli.running import (
+    BaseUrl,
     DryRun,
     MaxCost,
     MaxRequests,
     MaxTokens,
+    Model,
+    ModelOption,
     Prices,
     Quiet,
     Repair,
@@ -23,18 +26,16 @@ from evenhand.cli.running import (
     display,
     ended,
     read_budget,
+    read_subject,
     stop_signal,
+    tell_left,
 )
 
 if TYPE_CHECKING:
-    from evenhand.models.registry import Subject
     from evenhand.runs.session import Ended
     from evenhand.survey.prepare import Planned
 
 __all__ = ["register"]
-
-# Limits that the engine keeps, whoever the provider is.
-RATES = frozenset({"requests_per_minute", "tokens_per_minute"})
 
 
 class ScaleOrder(StrEnum):
@@ -62,22 +63,6 @@ class Answer(StrEnum):
 Dataset = Annotated[
     str | None,
     typer.Option("--dataset", metavar="ID", help="Dataset: its id or name.", show_default=False),
-]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", metavar="PROVIDER/NAME", help="The model to ask.", show_default=False),
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", metavar="URL", help="Where its server is.", show_default=False),
-]
-ModelOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model-option",
-        metavar="KEY=VALUE",
-        help="An option of the provider, such as max_num_seqs=8; repeat for more.",
-    ),
 ]
 LanguageName = Annotated[
     str | None,
@@ -196,7 +181,7 @@ def enrich(
                 language=_language(language, template),
                 template=template,
             ),
-            subject=_subject(model, base_url, model_option),
+            subject=read_subject(model, base_url, model_option),
             seed=seed,
             asked=AskedWith(
                 temperature=decoding_temperature, reply_tokens=reply_tokens, limit=limit
@@ -271,7 +256,7 @@ def run(
         return prepare_ratings(
             settings,
             spec,
-            subject=_subject(model, base_url, model_option),
+            subject=read_subject(model, base_url, model_option),
             traits=_traits(traits, spoken),
             seed=seed,
             asked=AskedWith(temperature=decoding_temperature, reply_tokens=reply_tokens, limit=limit),
@@ -318,7 +303,7 @@ def _tell(
     from evenhand.survey import run as runs
 
     if known is not None:
-        _tell_left(runs.left(known, settings, redo_failed=repair), as_json)
+        tell_left(runs.left(known, settings, redo_failed=repair), as_json)
     else:
         _tell_plan(prepare(), write_requests, as_json)
 
@@ -358,56 +343,10 @@ def _language(language: str | None, template: str | None) -> str:
     return load_template(template).language
 
 
-def _subject(model: str | None, base_url: str | None, given: list[str] | None) -> Subject:
-    """The model with its options, each under the key that its provider reads."""
-    import yaml
-
-    from evenhand.errors import InputError
-    from evenhand.models.registry import known_keys, parse
-
-    if model is None:
-        raise InputError("give a model with --model PROVIDER/NAME, or --resume RUN")
-    subject = parse(model)
-    keys = known_keys(subject.backend) | RATES
-    pairs = list(given or ())
-    if base_url is not None:
-        name = "ollama_api_url" if subject.backend == "ollama" else "base_url"
-        if name not in keys:
-            raise InputError(f"{subject.backend} has no server to name", where="--base-url")
-        pairs.append(f"{name}={base_url}")
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or key not in keys:
-            raise InputError(
-                f"{pair!r} is no KEY=VALUE of {subject.backend}; it knows "
-                f"{', '.join(sorted(keys)) or 'none'}",
-                where="--model-option",
-            )
-        section, dot, inner = key.rpartition(".")
-        place = found.setdefault(section, {}) if dot else found
-        place[inner] = yaml.safe_load(text)
-    return parse(model, found)
-
-
 def _traits(path: Path | None, language: str) -> Any:
     from evenhand.survey.traits import read_traits
 
     return None if path is None else read_traits(path, language=language)
-
-
-def _tell_left(left: Any, as_json: bool) -> None:
-    """What resuming would do."""
-    if as_json:
-        options.print_json({"planned": left.planned, "done": left.done, "first": list(left.first)})
-        return
-    print(f"{left.done:,} of {left.planned:,} done")
-    for key in left.first:
-        print(f"       {key}")
-    more = left.planned - left.done - len(left.first)
-    if more > 0:
-        print(f"       and {more:,} more")
-    print("nothing was asked")
 
 
 def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> None:

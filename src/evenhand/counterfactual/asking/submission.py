@@ -33,6 +33,11 @@ class Written:
     left_out: int
     requeries: int
 
+    @property
+    def requeries_path(self) -> Path:
+        """Where the re-queries are, if there are any."""
+        return requeries_path(self.path)
+
     def notes(self) -> Iterator[str]:
         """Lines that a person should read."""
         if self.left_out:
