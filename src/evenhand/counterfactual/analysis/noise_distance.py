@@ -35,7 +35,8 @@ def differing(left: Masks, right: Masks) -> Floats:
         >>> differing(np.array([3, 1], dtype=np.uint64), np.array([3, 3], dtype=np.uint64))
         array([0., 1.])
     """
-    return (left != right).astype(np.float64)
+    apart: Floats = (left != right).astype(np.float64)
+    return apart
 
 
 def dissimilarity(left: Masks, right: Masks) -> Floats:

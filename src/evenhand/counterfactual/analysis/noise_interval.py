@@ -92,6 +92,8 @@ def excess_p(agreement: Agreement) -> float:
         return reached
 
     lowest = math.log(_SMALLEST)
+    if beyond(0.0) <= 0:
+        return 1.0
     if beyond(lowest) >= 0:
         return 0.0
     return math.exp(float(optimize.brentq(beyond, lowest, 0.0, xtol=1e-9)))
