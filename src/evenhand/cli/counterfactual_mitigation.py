@@ -40,6 +40,48 @@ Sample = Annotated[
     ),
 ]
 
+Rows = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rows",
+        metavar="FILE",
+        help="Evaluation rows with condition A. Repeatable.",
+        show_default=False,
+    ),
+]
+MitigationRows = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--mitigation-rows",
+        metavar="FILE",
+        help="Evaluation rows with conditions B, B' and D. Repeatable.",
+        show_default=False,
+    ),
+]
+Core = Annotated[
+    Path | None,
+    typer.Option("--core", metavar="FILE", help="JSON with the source_ids to keep."),
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts", metavar="DIR", help="A bundle in which all that is not named stands."
+    ),
+]
+Rewrites = Annotated[
+    Path | None,
+    typer.Option(
+        "--rewrites",
+        metavar="DIR",
+        help="Where rewritten reports of condition D are; default the folder above --stage1.",
+        show_default=False,
+    ),
+]
+Gates = Annotated[
+    Path | None,
+    typer.Option("--gates", metavar="FILE", help="Take the gates recorded here, compute none."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add ``mitigation`` with its verbs."""
@@ -116,50 +158,13 @@ def gate(
 
 @mitigation.command("summary")
 def summary(
-    rows: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--rows",
-            metavar="FILE",
-            help="Evaluation rows with condition A. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    mitigation_rows: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--mitigation-rows",
-            metavar="FILE",
-            help="Evaluation rows with conditions B, B' and D. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    core: Annotated[
-        Path | None,
-        typer.Option("--core", metavar="FILE", help="JSON with the source_ids to keep."),
-    ] = None,
+    rows: Rows = None,
+    mitigation_rows: MitigationRows = None,
+    core: Core = None,
     stage1: Stage1 = None,
-    artifacts: Annotated[
-        Path | None,
-        typer.Option(
-            "--artifacts", metavar="DIR", help="A bundle in which all that is not named stands."
-        ),
-    ] = None,
-    rewrites: Annotated[
-        Path | None,
-        typer.Option(
-            "--rewrites",
-            metavar="DIR",
-            help="Where rewritten reports of condition D are; default the folder above --stage1.",
-            show_default=False,
-        ),
-    ] = None,
-    gates: Annotated[
-        Path | None,
-        typer.Option(
-            "--gates", metavar="FILE", help="Take the gates recorded here, compute none."
-        ),
-    ] = None,
+    artifacts: Artifacts = None,
+    rewrites: Rewrites = None,
+    gates: Gates = None,
     sample: Sample = None,
     with_c: Annotated[
         bool,

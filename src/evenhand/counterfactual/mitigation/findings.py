@@ -24,12 +24,16 @@ METHOD = "source-clustered percentile bootstrap"
 
 
 def result_of(summary: Summary) -> Result:
-    """Levels of every condition, differences to condition A, and what became of every side."""
+    """Levels of every condition, differences to condition A, and what became of every side.
+
+    With several models ``group`` names the model too, so that no two rows are named alike.
+    """
+    several = len(summary.models) > 1
     estimates = [
         estimate
         for _, one in sorted(summary.models.items())
         for key, compared in one.conditions.items()
-        for estimate in _estimates(one, key, compared)
+        for estimate in _estimates(one, key, compared, one.model if several else None)
     ]
     accounting = [
         _accounting(model, compared)
@@ -39,7 +43,9 @@ def result_of(summary: Summary) -> Result:
     return Result.of(adjust(estimates), accounting, tuple(_notes(summary)))
 
 
-def _estimates(one: ModelSummary, key: str, compared: Compared) -> Iterator[Estimate]:
+def _estimates(
+    one: ModelSummary, key: str, compared: Compared, group: str | None
+) -> Iterator[Estimate]:
     level, against = compared.level, compared.against
     seed, label = compared.pairs.condition.seed, _label(compared)
 
@@ -54,6 +60,7 @@ def _estimates(one: ModelSummary, key: str, compared: Compared) -> Iterator[Esti
         tested = difference and key != CONDITION_C.key
         return Estimate(
             instrument=INSTRUMENT, subject=one.model, name=name, condition=label,
+            group=group,
             contrast=f"{label} - A" if difference else None,
             scale="difference" if difference else "proportion",
             value=value, low=ends[0], high=ends[1], level=0.95, p=p if tested else None,

@@ -1,7 +1,7 @@
-"""Phrases of our stage-1 prompts by which a report that only repeats the prompt is known.
+"""Phrases of stage-1 prompts by which an answer that only repeats its prompt is known.
 
-They belong to our own prompt texts; a prompt of another wording needs phrases of its own. All are
-lower case and are looked for anywhere in the lower-cased text.
+A marker is one part of a prompt in any of its wordings, lower case: those of our own prompt and
+plain ones that other checklist prompts are likely to have. It counts once.
 """
 
 from __future__ import annotations
@@ -10,34 +10,36 @@ from collections.abc import Sequence
 
 __all__ = ["CHECKLIST_MARKERS", "JSON_MARKERS", "marker_hits"]
 
-CHECKLIST_MARKERS = (
-    "for each finding",
-    "the anatomical location",
-    "whether it is normal or abnormal",
-    "how severe it is, or that it is absent",
-    "which side it is on, and the alignment",
-    "then provide",
-    "numbered list",
+Marker = tuple[str, ...]
+
+CHECKLIST_MARKERS: tuple[Marker, ...] = (
+    ("for each finding", "give every finding its own entry"),
+    ("the anatomical location", "where it is, and at which level"),
+    ("the type of finding", "b. what it is;"),
+    ("whether it is normal or abnormal",),
+    ("how severe it is, and on which side",),
+    ("then provide", "after the entries write three lines"),
+    ("numbered list", "before you judge it"),
 )
-"""Of the checklist prompt: its lead-in, its items A to D, the second lead-in, the form asked for."""
+"""Of a prompt in prose: its lead-in, its items A to D, the second lead-in, the form asked for."""
 
-JSON_MARKERS = (
-    "findings checklist",
-    "numbered list",
-    "single json object",
-    "exact schema",
-    "raw json only",
-    "no markdown",
+JSON_MARKERS: tuple[Marker, ...] = (
+    ("findings checklist",),
+    ("numbered list",),
+    ("single json object",),
+    ("exact schema",),
+    ("raw json only",),
+    ("no markdown",),
 )
-"""Of the JSON prompt. An answer in JSON has no reason to hold any of them."""
+"""Of a prompt that asks for JSON. An answer in JSON has no reason to hold any of them."""
 
 
-def marker_hits(text: str, markers: Sequence[str]) -> int:
-    """How many of the phrases stand in the text.
+def marker_hits(text: str, markers: Sequence[Marker]) -> int:
+    """How many of the markers stand in the text, each in one of its wordings.
 
     Example:
         >>> marker_hits("For each finding, state: A) the anatomical location", CHECKLIST_MARKERS)
         2
     """
     lowered = text.lower()
-    return sum(marker in lowered for marker in markers)
+    return sum(any(wording in lowered for wording in marker) for marker in markers)
