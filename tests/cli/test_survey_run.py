@@ -11,7 +11,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from evenhand.cli import options, runs_more, survey_run
+from evenhand.cli import options, running, runs_more, survey_run
 from evenhand.errors import InputError, NotFound
 from evenhand.settings import Settings
 from support.surveys import pairs, pool
@@ -158,10 +158,10 @@ def test_options_of_a_model_reach_it(tmp_path: Path, dataset: int) -> None:
     assert "has no server to name" in refused(
         tmp_path, "survey", "run", "--dataset", dataset, *NEUTRAL, "--base-url", "http://x"
     )
-    subject = survey_run._subject(
+    subject = running.read_subject(
         "openai/tiny", "http://localhost:1/v1", ["max_num_seqs=8", "api_config.timeout_seconds=9"]
     )
-    assert survey_run._subject("openai/tiny", None, ["requests_per_minute=30"]).options == {
+    assert running.read_subject("openai/tiny", None, ["requests_per_minute=30"]).options == {
         "requests_per_minute": 30
     }
     assert subject.options == {
