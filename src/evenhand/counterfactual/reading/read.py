@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from evenhand.counterfactual.reading.contextual import contextual_matcher_of
 from evenhand.counterfactual.reading.matching import matcher_of, words_of
 from evenhand.counterfactual.reading.refusals import may_refuse, response_class
 from evenhand.counterfactual.spec import FAILED, GENUINE, Readings, Registry
 
-__all__ = ["read_reports"]
+__all__ = ["read_contextual", "read_reports"]
 
 _Read = tuple[int, int, int]
 _NEVER_CAME: _Read = (0, 0, FAILED)
@@ -38,6 +39,20 @@ def read_reports(texts: Sequence[str | None], registry: Registry) -> Readings:
         return found & low, found >> split, response_class(text) if refusing else GENUINE
 
     return _readings(texts, read)
+
+
+def read_contextual(texts: Sequence[str | None], registry: Registry) -> Readings:
+    """What our own reading, which knows negation and inflection, finds in n reports.
+
+    Refusals are told as the frozen rule tells them.
+
+    Example:
+        >>> from evenhand.counterfactual.reading.registry import load_registry
+        >>> read_contextual(["No fracture; MRIs advised."], load_registry()).recommendations.tolist()
+        [4]
+    """
+    matcher = contextual_matcher_of(registry)
+    return _readings(texts, lambda text: (*matcher.masks(text), response_class(text)))
 
 
 def _readings(texts: Sequence[str | None], read: Callable[[str], _Read]) -> Readings:
