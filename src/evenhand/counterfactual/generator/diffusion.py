@@ -123,10 +123,21 @@ def _device(wanted: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _quieten() -> None:
+    """Both libraries draw bars and log advice while they load; errors still come as errors."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    for logging in (of_diffusers, of_transformers):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+
 def _pipeline(model: str, dtype: Any, allow_download: bool) -> Any:
     with warnings.catch_warnings():
         # Both libraries warn of their own futures while they are imported and loaded.
         warnings.simplefilter("ignore")
+        _quieten()
         from diffusers import DDIMScheduler, StableDiffusionImg2ImgPipeline
 
         try:

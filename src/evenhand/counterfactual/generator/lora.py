@@ -107,7 +107,7 @@ def _load_own(unet: Any, head: LoraFile, rank: int, alpha: float) -> dict[str, A
     modules = dict(unet.named_modules())
     with torch.no_grad():
         for (module, half), key in halves.items():
-            weight = getattr(modules[module], f"lora_{half}")[ADAPTER].weight
+            weight = getattr(modules[module], f"lora_{half}")[ADAPTER].to(unet.dtype).weight
             if weight.shape != found[key].shape:
                 raise InputError(
                     f"{key} has the shape {tuple(found[key].shape)}, the model needs "
@@ -115,7 +115,6 @@ def _load_own(unet: Any, head: LoraFile, rank: int, alpha: float) -> dict[str, A
                     where=str(head.path),
                 )
             weight.copy_(found[key])
-    unet.to(unet.dtype)
     return {
         "loader": "peft",
         "tensors": len(halves),
