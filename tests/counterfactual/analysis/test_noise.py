@@ -317,6 +317,19 @@ def test_a_floor_that_leaves_nothing_is_a_note() -> None:
     assert any("excess_normalised" in note for note in notes)
 
 
+def test_a_floor_near_one_gives_no_interval_and_says_so() -> None:
+    """Where hardly one source ever agrees with itself, the share has a value and no interval."""
+    rows = [
+        (f"s{i:02d}", edit, 1 if i == 0 else 2 + k, 1 if i == 0 else 128 + k)
+        for i in range(30)
+        for k, edit in enumerate(REGISTRY.edits)
+    ]
+    found, notes = estimated(paired(rows, more=[("s01", 2)]))
+    share = found["excess_normalised", None]
+    assert (share.low, share.high) == (None, None)
+    assert any("excess_normalised: two reports on one image hardly ever agree" in n for n in notes)
+
+
 values = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=12).filter(
     lambda rows: any(f < 4 for _, f in rows)
 )

@@ -56,6 +56,8 @@ NO_FLOOR = (
 _SHARE = (0.0, 1.0)
 _SIGNED = (-1.0, 1.0)
 _BELOW_ONE = (-math.inf, 1.0)
+# A normalised excess whose interval reaches below this has none worth showing.
+_FARTHEST = -100.0
 
 
 def noise_name(name: str, kind: Kind) -> str:
@@ -145,7 +147,13 @@ def _excess(rows: Rows, part: Part, kind: Kind, totals: Floats, n: int) -> None:
         low = rows.findings.estimates[-1].low
         # All sources alike, and nothing bounds the share from below: no other interval serves.
         if plain or low is None or not math.isfinite(low):
-            _sharpen(rows, share_interval(agreement, level=level), None)
+            ends = share_interval(agreement, level=level)
+            if ends[0] < _FARTHEST:
+                rows.note(
+                    f"{rows.findings.estimates[-1].name}{_of(part)}: two reports on one image hardly "
+                    "ever agree, so nothing bounds the share of agreement that an edit parts"
+                )
+            _sharpen(rows, ends, None)
 
 
 def _over(totals: Floats) -> Floats:
@@ -164,10 +172,15 @@ def _sharpen(rows: Rows, ends: tuple[float, float], p: float | None) -> None:
     """Give the last row its interval, and its p where it has one, by recovered variances."""
     made, about = rows.findings.estimates.pop(), rows.about.pop()
     tested = None if made.p is None else p
-    made = replace(made, low=ends[0], high=ends[1], p=tested, method=METHOD)
-    if about.verdict is not None:
+    low, high = ends if ends[0] >= _FARTHEST else (None, None)
+    made = replace(made, low=low, high=high, p=tested, method=METHOD)
+    if about.verdict is not None and low is not None:
         about = replace(about, verdict=verdict(made, margin=rows.margin))
     rows.keep(about, made)
+
+
+def _of(part: Part) -> str:
+    return f" ({part.group})" if part.group else ""
 
 
 def _symmetric(

@@ -105,7 +105,7 @@ def share_interval(agreement: Agreement, *, level: float) -> tuple[float, float]
     One minus the ratio of the two agreements: all ratios R for which 0 lies in the MOVER interval
     of ``across - R within`` (as Fieller 1954 inverts a t test; Donner and Zou 2012, Statistical
     Methods in Medical Research 21: 347, for this combination). Agreement on one image must not
-    be 0.
+    be 0; where it may be next to 0 the low end is far off, or -inf.
 
     Example:
         >>> found = agreement_of(np.array([0.5, 0.7, 0.9]), np.array([0.4, 0.6, 0.5]))
@@ -119,7 +119,8 @@ def share_interval(agreement: Agreement, *, level: float) -> tuple[float, float]
     over, under = x_high - x, w - w_low
     k = x * w - agreement.rho * over * under
     curve = (w - under) * (w + under)
-    most = (k + math.sqrt(max(0.0, k * k - curve * (x - over) * (x + over)))) / curve
+    up = k + math.sqrt(max(0.0, k * k - curve * (x - over) * (x + over)))
+    most = up / curve if curve > 0 else math.inf
     over, under = x - x_low, w_high - w
     k = x * w - agreement.rho * over * under
     curve, rest = (w - under) * (w + under), (x - over) * (x + over)
