@@ -320,7 +320,7 @@ def test_a_floor_that_leaves_nothing_is_a_note() -> None:
 def test_a_floor_near_one_gives_no_interval_and_says_so() -> None:
     """Where hardly one source ever agrees with itself, the share has a value and no interval."""
     rows = [
-        (f"s{i:02d}", edit, 1 if i == 0 else 2 + k, 1 if i == 0 else 128 + k)
+        (f"s{i:02d}", edit, 1 if i == 0 else 2 + k, 128 + k)
         for i in range(30)
         for k, edit in enumerate(REGISTRY.edits)
     ]
