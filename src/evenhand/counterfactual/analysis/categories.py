@@ -40,6 +40,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+PARTS = ("whole", "edit", "level")
+
 KINDS: tuple[Kind, ...] = ("recommendation", "diagnostic")
 
 
@@ -119,8 +121,8 @@ class _Slice:
     asked: int
 
 
-def _slices(read: Read) -> list[_Slice]:
-    parts = [part for part in parts_of(read.readings) if part.kind in ("whole", "edit", "level")]
+def _slices(read: Read, kinds: Sequence[str]) -> list[_Slice]:
+    parts = [part for part in parts_of(read.readings) if part.kind in kinds]
     found = []
     for part in parts:
         at = np.flatnonzero(part.rows & read.usable)
@@ -128,12 +130,16 @@ def _slices(read: Read) -> list[_Slice]:
     return found
 
 
-def category_rows(rows: Rows, read: Read) -> None:
-    """Rates by level, additions and removals by edit and level, and contrasts of levels."""
+def category_rows(rows: Rows, read: Read, *, kinds: Sequence[str] = PARTS) -> None:
+    """Rates by level, additions and removals by edit and level, and contrasts of levels.
+
+    Args:
+        kinds: the kinds of parts that get additions, removals and rates of their own.
+    """
     categories, silent = categories_of(read)
     if silent:
         rows.note(f"no usable report names these categories, which have no rows: {listed(silent)}")
-    slices, couples = _slices(read), level_couples(read.readings)
+    slices, couples = _slices(read, kinds), level_couples(read.readings)
     # A report on a counterfactual image counts by itself, whatever became of its source's.
     came = read.counterfactual.response < FULL_REFUSAL
     for category in categories:
@@ -234,7 +240,7 @@ def _level_rates(
 def category_changes(read: Read) -> tuple[CategoryChange, ...]:
     """The table of additions and removals with every form of McNemar's test, by part."""
     categories, _ = categories_of(read)
-    return tuple(_change(category, one) for one in _slices(read) for category in categories)
+    return tuple(_change(category, one) for one in _slices(read, PARTS) for category in categories)
 
 
 def _change(category: Category, one: _Slice) -> CategoryChange:

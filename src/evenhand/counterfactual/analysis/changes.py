@@ -28,6 +28,7 @@ __all__ = [
     "group_contrasts",
     "level_contrast",
     "mean_bounds",
+    "rate_rows",
 ]
 
 Floats = NDArray[np.float64]
@@ -52,7 +53,7 @@ def change_rows(rows: Rows, read: Read) -> None:
     for part in parts_of(read.readings):
         chosen = outcomes if part.kind == "whole" else outcomes[:2]
         for outcome in chosen:
-            _rate(rows, read, part, outcome)
+            rate_rows(rows, read, part, outcome)
     for couples in level_couples(read.readings):
         for outcome in outcomes[:2]:
             level_contrast(rows, read, couples, CONTRASTS[outcome.name], outcome.values, usable)
@@ -61,7 +62,8 @@ def change_rows(rows: Rows, read: Read) -> None:
         group_contrasts(rows, read, CONTRASTS[outcome.name], outcome.values, usable)
 
 
-def _rate(rows: Rows, read: Read, part: Part, outcome: Outcome) -> None:
+def rate_rows(rows: Rows, read: Read, part: Part, outcome: Outcome) -> None:
+    """One outcome's mean over the usable pairs of one part."""
     inside = part.rows & read.usable
     values = outcome.values[inside]
     totals = by_source(read.readings.source[inside], values, None)

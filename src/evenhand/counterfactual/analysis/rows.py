@@ -147,11 +147,13 @@ class Rows:
         if len(self.findings.estimates) == before:
             return
         made = self.findings.estimates.pop()
-        if asked is not None and flips is not None:
+        if made.p is not None and flips is not None:
             made = replace(
-                made, p=exact_sign_flip(flips), method=f"{made.method}; exact sign-flip p"
-            )
-        made = replace(made, planned=planned if made.p is not None else None)
+                made, p=exact_sign_flip(flips), method=f"{made.method}; exact sign-flip p",
+                planned=planned,
+            )  # fmt: skip
+        elif made.p is not None:
+            made = replace(made, planned=planned)
         # A contrast, or a score that is 0 when nothing differs; gaps of two outcomes are neither.
         contrasted = about.against is not None or null is not None
         held = judged and contrasted and scale == "difference"
@@ -172,7 +174,8 @@ class Rows:
     def keep(self, about: About, made: Estimate) -> None:
         """One estimate that is made already."""
         self.findings.estimates.append(made)
-        self.about.append(replace(about, reading=self.reading))
+        alike = about.reading == self.reading
+        self.about.append(about if alike else replace(about, reading=self.reading))
 
     def paired(
         self,

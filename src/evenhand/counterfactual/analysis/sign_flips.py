@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
+from scipy import signal, special
 
 __all__ = ["exact_sign_flip"]
 
@@ -49,7 +49,7 @@ def exact_sign_flip(sums: NDArray[np.integer]) -> float:
     k, n = int(sizes[most]), int(counts[most])
     # |v + k (2 B - n)| >= observed, by symmetry twice the upper tail.
     at_least = np.ceil(((observed - values) / k + n) / 2 - _TIE)
-    tail = stats.binom.sf(at_least - 1, n, 0.5)
+    tail = special.bdtrc(np.clip(at_least - 1, -1, n), n, 0.5)
     # Never 0: the pattern that was seen is one of them.
     return min(1.0, max(_SMALLEST, 2 * float(weights @ tail)))
 
@@ -57,7 +57,9 @@ def exact_sign_flip(sums: NDArray[np.integer]) -> float:
 def _with(values: Floats, weights: Floats, k: int, n: int) -> tuple[Floats, Floats]:
     """The distribution of a sum with n more clusters of size k; values run evenly by 1."""
     step = np.zeros(2 * k * n + 1)
-    step[:: 2 * k] = stats.binom.pmf(np.arange(n + 1), n, 0.5)
+    heads = np.arange(n + 1.0)
+    ways = special.gammaln(n + 1) - special.gammaln(heads + 1) - special.gammaln(n - heads + 1)
+    step[:: 2 * k] = np.exp(ways - n * np.log(2))
     direct = len(weights) * len(step) <= _DIRECT
     together = np.convolve(weights, step) if direct else signal.fftconvolve(weights, step)
     reach = (len(together) - 1) // 2
