@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import typer
 
+from evenhand.cli import (
+    counterfactual_analyse,
+    counterfactual_generator,
+    counterfactual_mitigation,
+    counterfactual_pairs,
+    counterfactual_run,
+    counterfactual_score,
+    counterfactual_verify,
+)
+
 __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True, help="Vision-language reports on image pairs: do they change?"
 )
+
+# In the order in which an audit needs them.
+for module in (
+    counterfactual_pairs,
+    counterfactual_run,
+    counterfactual_analyse,
+    counterfactual_score,
+    counterfactual_verify,
+    counterfactual_mitigation,
+    counterfactual_generator,
+):
+    module.register(app)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.counterfactual.analysis.readings import PairReadings
+from evenhand.counterfactual.pairs.images import open_rgb
 from evenhand.counterfactual.reading.matching import matcher_of, names_of
 from evenhand.counterfactual.spec import FULL_REFUSAL, RESPONSES, Category, ImageRole, Readings
+from evenhand.errors import EvenhandError
 from evenhand.report.blocks import Block, Heading, Mark, Panel, SideBySide, Text
 from evenhand.report.panels import same_and_own
 
@@ -24,9 +26,6 @@ LONGEST_SIDE = 360
 """Pixels of an image on the page."""
 
 LONGEST_REPORT = 4_000
-LARGEST_FILE = 64 * 1024 * 1024
-# A picture of more pixels than this is not opened; small files can claim to be enormous.
-MOST_PIXELS = 50_000_000
 
 _TITLES: dict[ImageRole, str] = {
     "source": "Report on the source image",
@@ -69,20 +68,13 @@ def chosen_pairs(readings: PairReadings, *, seed: int = 0) -> list[int]:
 
 def thumbnail(path: Path) -> bytes | None:
     """The image as a small JPEG, upright; None where it cannot be read."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            return None
-        with Image.open(path) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                return None
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-            image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-            file = io.BytesIO()
-            image.save(file, "JPEG", quality=80)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
+        image = open_rgb(path)
+    except EvenhandError:
         return None
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=80)
     return file.getvalue()
 
 
