@@ -318,15 +318,16 @@ def test_a_floor_that_leaves_nothing_is_a_note() -> None:
 
 
 def test_a_floor_near_one_gives_no_interval_and_says_so() -> None:
-    """Where hardly one source ever agrees with itself, the share has a value and no interval."""
+    """Where hardly any source ever agrees with itself, the share has a value and no interval."""
     rows = [
-        (f"s{i:02d}", edit, 1 if i == 0 else 2 + k, 128 + k)
+        (f"s{i:02d}", edit, 2 + k, 128 + k)
         for i in range(30)
         for k, edit in enumerate(REGISTRY.edits)
     ]
-    found, notes = estimated(paired(rows, more=[("s01", 2)]))
+    again = [("s01", 2), *(("s02", report) for report in (*range(200, 240), 200))]
+    found, notes = estimated(paired(rows, more=again))
     share = found["excess_normalised", None]
-    assert (share.low, share.high) == (None, None)
+    assert (share.value, share.low, share.high) == (1.0, None, None)
     assert any("excess_normalised: two reports on one image hardly ever agree" in n for n in notes)
 
 
