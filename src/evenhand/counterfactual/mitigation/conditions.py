@@ -40,20 +40,24 @@ OUTCOMES = (*RESPONSES[:3], "api_failure", "parse_failure")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``step`` names its rows; ``staged``: diagnosis from stage 1; ``seed``: of its intervals."""
+    """``step`` names its rows; ``seed`` is of its intervals.
+
+    ``staged``: diagnoses come from stage 1. ``rewritten``: a file beside may hold the final text.
+    """
 
     key: str
     label: str
     step: str
-    staged: bool
     seed: int
+    staged: bool = True
+    rewritten: bool = False
 
 
 CONDITIONS = (
-    Condition("condition_a", "A", "counterfactual", False, 101),
-    Condition("condition_b", "B", "mitigation_b_stage2", True, 200),
-    Condition("condition_bprime", "BPRIME", "mitigation_bprime_stage2", True, 210),
-    Condition("condition_d", "D", "mitigation_d_stage25", True, 220),
+    Condition("condition_a", "A", "counterfactual", 101, staged=False),
+    Condition("condition_b", "B", "mitigation_b_stage2", 200),
+    Condition("condition_bprime", "BPRIME", "mitigation_bprime_stage2", 210),
+    Condition("condition_d", "D", "mitigation_d_stage25", 220, rewritten=True),
 )
 """In the order of the published tables."""
 
@@ -147,7 +151,7 @@ def side_texts(
             row.pair_id,
             row.source_id,
             row.role,
-            rewrite(row) or row.response,
+            (rewrite(row) if condition.rewritten else None) or row.response,
             diagnosis(row) if condition.staged else None,
             row.failure is not None,
         )

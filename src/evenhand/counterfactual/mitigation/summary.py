@@ -37,7 +37,7 @@ from evenhand.errors import InputError, StatsError
 
 __all__ = ["CONDITION_C", "Compared", "ModelSummary", "Summary", "resampled", "summarise"]
 
-CONDITION_C = Condition("condition_c", "C", "mitigation_b_stage2", True, 230)
+CONDITION_C = Condition("condition_c", "C", "mitigation_b_stage2", 230)
 """Ours: condition B with advice that its diagnosis does not allow taken out."""
 
 Values = tuple[NDArray[np.float64], NDArray[np.float64]]
