@@ -17,7 +17,7 @@ from evenhand.runs.export import export_jsonl
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
 
-__all__ = ["bundle", "exported", "reported"]
+__all__ = ["NEUTRAL", "bundle", "exported", "reported"]
 
 NEUTRAL = "simulated/neutral"
 

@@ -7,6 +7,7 @@ reports are drawn alike.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -33,6 +34,20 @@ ROLES: tuple[ImageRole, ...] = ("source", "counterfactual")
 
 Edits = Mapping[str, Mapping[str, str]]
 """What an edit makes of the person: edit to attribute to level."""
+
+
+# How servers say that a model reads words alone; an image that is only too large is no such thing.
+_NO_VISION = re.compile(
+    r"(?:\bnot?\b|n't\b|\bonly\b|\bwithout\b|unsupported|unknown|unexpected|invalid content)"
+    r".{0,120}(?:image|vision|multi-?modal)"
+    r"|at most 0 image|(?:image|vision|multi-?modal).{0,120}(?:\bnot\b|n't\b|unsupported|disabled)",
+    re.IGNORECASE | re.DOTALL,
+)
+_TOO_MUCH = re.compile(
+    r"exceed|too (?:large|big|long|many)|maximum|at most (?!0)|dimension|\bsize\b|megabyte|\bMB\b"
+    r"|corrupt|decode|process",
+    re.IGNORECASE,
+)
 
 
 class Asked(NamedTuple):
@@ -200,8 +215,9 @@ class ReportWork:
 
     def _check_vision(self, failure: Failure) -> None:
         """Tell once, rather than of each pair, that a model without vision was given images."""
-        words = failure.error.casefold()
-        if self.prompt.shows_image and not self._seen_images and _speaks_of_images(words):
+        if self._seen_images or not self.prompt.shows_image:
+            return
+        if _NO_VISION.search(failure.error) and not _TOO_MUCH.search(failure.error):
             raise SubjectError(
                 f"takes no images, it seems: {failure.error}; choose a model with vision, or ask "
                 "about texts with --prompt text_only",
@@ -289,7 +305,3 @@ def _by_source(pairs: Sequence[ManifestPair]) -> list[list[ManifestPair]]:
     for pair in pairs:
         found.setdefault(pair.source_id, []).append(pair)
     return list(found.values())
-
-
-def _speaks_of_images(words: str) -> bool:
-    return any(word in words for word in ("image", "vision", "multimodal", "multi-modal"))

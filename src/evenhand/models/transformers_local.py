@@ -68,7 +68,12 @@ class TransformersLocal:
         return f"TransformersLocal({self._path!r})"
 
     async def ask(self, request: Request, /) -> Reply:
-        """Generate one reply in the worker thread. Same seed and request, same reply."""
+        """Generate one reply in the worker thread. Same seed and request, same reply.
+
+        Raises ``SubjectError`` for an image: what is loaded here reads words alone.
+        """
+        if any(message.images for message in request.messages):
+            raise SubjectError("takes no images; serve it with vllm or ollama", model=self.name)
         return await self._in_worker(self._generate, request)
 
     async def describe(self) -> Mapping[str, Any]:
