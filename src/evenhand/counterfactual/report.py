@@ -18,6 +18,7 @@ from evenhand.counterfactual.reporting.tables import (
     category_table,
     floor_table,
 )
+from evenhand.counterfactual.reporting.words import refusal_words, sentences
 from evenhand.report.blocks import Block, Facts, Fold, Heading, Notice, Report, Table, Text
 from evenhand.report.numbers import count
 from evenhand.report.provenance import Provenance
@@ -88,9 +89,11 @@ def report(analysed: Analysed, facts: CounterfactualFacts) -> Report:
         conditions={},
     )
     told = _Told(analysed, words)
-    general = [e for e, a in analysed.rows() if a.category is None]
+    tested = [e for e in analysed.result.estimates if e.p is not None]
+    general = [e for e, a in analysed.rows() if a.category is None and e.p is not None]
+    headline = Result(tuple(tested), analysed.result.accounting)
     blocks = [
-        *in_short(analysed.result, facts.run.units, words, about=general),
+        *in_short(headline, facts.run.units, words, said=sentences(analysed), about=general),
         *_harm(analysed),
         *_compared(analysed),
         *missing(analysed.result, words),
@@ -249,6 +252,11 @@ def _refusals(told: _Told) -> Iterator[Block]:
     if not rows:
         return
     yield Heading("Who is refused?")
+    nobody = list(refusal_words(told.analysed))
+    for text in nobody:
+        yield Text(text)
+    if len(nobody) == len(told.analysed.sets):
+        return
     yield from meanings(rows, MEASURES)
     yield from plots(rows, "refusals", told.words)
 
