@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate, count
+from operator import add
 
-from evenhand.counterfactual.reading.inflection import NEGATORS, Node, trie_of
-from evenhand.counterfactual.reading.matching import words_of
+from evenhand.counterfactual.reading.inflection import NEGATORS, Node, phrases_of, trie_of
 from evenhand.counterfactual.reading.negation import CUE_WORDS, clause_ends, denied
 from evenhand.counterfactual.reading.sections import advising_parts
 from evenhand.counterfactual.spec import Category, Registry
 
 __all__ = ["ContextualMatcher", "contextual_matcher_of"]
 
-_NEXT = re.compile(r"(?:[^\S\n]|['-])*(?:\n[^\S\n]*)?(\w+)")
+_GAP = re.compile(r"(\W+)")
+# What may stand between the words of a term: spaces, hyphens, an apostrophe, one line break.
+_JOIN = re.compile(r"(?:[^\S\n]|['-])*(?:\n[^\S\n]*)?")
 _TROUBLE = re.compile(
     r"\s+(?:failure|loosening|complications?|migration|malposition|breakage|progression|displacement)\b"
 )
@@ -35,18 +38,87 @@ _FILLER_WORDS = """
 """
 _FILLERS = frozenset(_FILLER_WORDS.split())
 _MOST_FILLERS = 3
-_JUST_BEFORE = ("non-", "non ", "than ")
-_SAME_LENGTH = {
+_PREFIXES = frozenset(("non", "than"))
+# One character for one; typography that would make an English text no ASCII besides.
+_PLAIN = {
     "\u0130": "i",
-    "\u2019": "'",
     "\u2018": "'",
+    "\u2019": "'",
+    "\u201c": '"',
+    "\u201d": '"',
     "\u2010": "-",
     "\u2011": "-",
+    "\u2013": "-",
+    "\u2014": "-",
     "\u00ad": "-",
+    "\u00a0": " ",
+    "\u202f": " ",
+    "\u2022": "*",
+    "\u2026": ".",
 }
+_FLAT = {c: " " for c in range(128) if not (chr(c).isalnum() or chr(c) == "_")}
 
 _Hit = tuple[int, int, int, bool]
 _Span = tuple[int, int, int]
+
+
+class _Words:
+    """The words of a text and where each begins; some words may be empty."""
+
+    def __init__(self, lowered: str) -> None:
+        self._lowered = lowered
+        if lowered.isascii():
+            # Every character stays in its place, so that the places are sums of lengths.
+            self.words = lowered.translate(_FLAT).split(" ")
+            self._starts = list(map(add, accumulate(map(len, self.words), initial=0), count()))
+        else:
+            pieces = _GAP.split(lowered)
+            self.words = pieces[::2]
+            self._starts = list(accumulate(map(len, pieces), initial=0))[::2]
+
+    def places_of(self, wanted: frozenset[str]) -> list[int]:
+        """Where these words begin, in order."""
+        return [self._starts[i] for i, word in enumerate(self.words) if word in wanted]
+
+    def prefixed(self, i: int) -> bool:
+        """Whether a prefix that denies stands right before word i."""
+        return i > 0 and self.words[i - 1] in _PREFIXES and self._gap(i - 1, i) in (" ", "-")
+
+    def walk(self, i: int, node: Node, negating: bool, found: list[_Hit]) -> None:
+        """Add to ``found`` every term that begins at word i, along the tree of phrases."""
+        words, start = self.words, self._starts[i]
+        fillers = _MOST_FILLERS if negating else 0
+        # Where to go on if a filler that also is a term's second word turns out to be a filler.
+        instead: tuple[int, Node, int] | None = None
+        while True:
+            if node.bits:
+                found.append((start, self._starts[i] + len(words[i]), node.bits, negating))
+                if not node.children and instead is None:
+                    return
+            step = i + 1
+            while step < len(words) and not words[step]:
+                step += 1
+            following = node.children.get(words[step]) if step < len(words) else None
+            filler = fillers > 0 and step < len(words) and words[step] in _FILLERS
+            if (following is not None or filler) and not self._joined(i, step):
+                following, filler = None, False
+            if following is not None:
+                instead = (step, node, fillers - 1) if filler else instead
+                i, node, fillers = step, following, 0
+            elif filler:
+                i, fillers = step, fillers - 1
+            elif instead is not None:
+                (i, node, fillers), instead = instead, None
+            else:
+                return
+
+    def _joined(self, i: int, j: int) -> bool:
+        """Whether only what may stand within a term lies between two words."""
+        gap = self._gap(i, j)
+        return gap == " " or _JOIN.fullmatch(gap) is not None
+
+    def _gap(self, i: int, j: int) -> str:
+        return self._lowered[self._starts[i] + len(self.words[i]) : self._starts[j]]
 
 
 class ContextualMatcher:
@@ -77,17 +149,17 @@ class ContextualMatcher:
             for place, category in enumerate(self.categories)
             for term in (*category.terms, *category.also)
         )
-        self._firsts = frozenset(self._trie.children)
+        self._advises = advised > 0
+        self._nested = _words_of_terms(self.categories[: len(self.categories) - advised]) & (
+            _words_of_terms(self.categories[len(self.categories) - advised :])
+        )
         self._findings = (1 << (len(self.categories) - advised)) - 1
         names = [category.name for category in self.categories]
         self._nothing = 1 << names.index(no_finding) if no_finding in names else 0
 
     def mask(self, text: str) -> int:
         """The set of categories that the text affirms."""
-        found = 0
-        for _, _, bits, _ in self._affirmed(text):
-            found |= bits
-        return self._settled(found)
+        return self._settled(_union(bits for _, _, bits, _ in self._affirmed(text, once=True)))
 
     def masks(self, text: str) -> tuple[int, int]:
         """The set of findings and the set of recommendations, each from bit 0."""
@@ -96,7 +168,7 @@ class ContextualMatcher:
 
     def spans(self, text: str) -> list[_Span]:
         """Where what counts stands: (start, end, category), sorted; positions of ``text``."""
-        hits = list(self._affirmed(text))
+        hits = self._affirmed(text, once=False)
         counted = self._settled(_union(bits for _, _, bits, _ in hits))
         found = [
             (start, end, place)
@@ -110,30 +182,28 @@ class ContextualMatcher:
         """Without the category that nothing was found, where something was."""
         return found & ~self._nothing if found & self._findings & ~self._nothing else found
 
-    def _affirmed(self, text: str) -> list[_Hit]:
+    def _affirmed(self, text: str, *, once: bool) -> list[_Hit]:
+        """The hits that count; with ``once``, those that add nothing may be missing."""
         text, lowered = _flattened(text)
-        words = words_of(lowered)
-        hits = self._hits(lowered, words)
+        words = _Words(lowered)
+        hits = self._hits(words)
         if not hits:
             return []
-        hits = self._in_their_part(_not_within(hits, self._findings), lowered)
-        if CUE_WORDS.isdisjoint(words):
-            return hits
-        return _not_denied(hits, text, lowered)
+        if self._advises:
+            if not self._nested.isdisjoint(words.words):
+                hits = _not_within(hits, self._findings)
+            hits = self._in_their_part(hits, lowered)
+        cues = words.places_of(CUE_WORDS)
+        return _not_denied(hits, text, lowered, cues, once=once) if cues else hits
 
-    def _hits(self, lowered: str, words: set[str]) -> list[_Hit]:
+    def _hits(self, words: _Words) -> list[_Hit]:
         """Every place where a term stands: (start, end, categories, begins with a negation)."""
+        firsts = self._trie.children
         found: list[_Hit] = []
-        for first in self._firsts & words:
-            node = self._trie.children[first]
-            negating = first in NEGATORS
-            at = lowered.find(first)
-            while at >= 0:
-                end = at + len(first)
-                if _stands_alone(lowered, at, end) and not _just_before(lowered, at):
-                    found += _walk(lowered, at, end, node, negating)
-                at = lowered.find(first, end)
-        found.sort()
+        for i in [i for i, word in enumerate(words.words) if word in firsts]:
+            word = words.words[i]
+            if not words.prefixed(i):
+                words.walk(i, firsts[word], word in NEGATORS, found)
         return found
 
     def _in_their_part(self, hits: list[_Hit], lowered: str) -> list[_Hit]:
@@ -175,40 +245,16 @@ def contextual_matcher_of(registry: Registry) -> ContextualMatcher:
 def _flattened(text: str) -> tuple[str, str]:
     """The text and its lower case, of the same length, with one apostrophe and one hyphen."""
     if not text.isascii():
-        for character, plain in _SAME_LENGTH.items():
+        for character, plain in _PLAIN.items():
             text = text.replace(character, plain)
     return text, text.lower()
 
 
-def _stands_alone(lowered: str, at: int, end: int) -> bool:
-    before, after = lowered[at - 1 : at], lowered[end : end + 1]
-    return not (before.isalnum() or before == "_" or after.isalnum() or after == "_")
-
-
-def _just_before(lowered: str, at: int) -> bool:
-    """Whether a prefix that denies stands right before: "non-surgical", "wider than normal"."""
-    return at > 3 and lowered.endswith(_JUST_BEFORE, at - 5 if at > 4 else 0, at)
-
-
-def _walk(lowered: str, at: int, end: int, node: Node, negating: bool) -> Iterator[_Hit]:
-    """Every term that begins here, along the tree of phrases."""
-    fillers = _MOST_FILLERS if negating else 0
-    while True:
-        if node.bits:
-            yield at, end, node.bits, negating
-        if not node.children:
-            return
-        following = _NEXT.match(lowered, end)
-        if following is None:
-            return
-        word = following[1]
-        if word in node.children:
-            node, fillers = node.children[word], 0
-        elif fillers and word in _FILLERS:
-            fillers -= 1
-        else:
-            return
-        end = following.end()
+def _words_of_terms(categories: Sequence[Category]) -> frozenset[str]:
+    """Every word, in every number, of the terms of these categories."""
+    terms = (term for category in categories for term in (*category.terms, *category.also))
+    words = (word for term in terms for phrase in phrases_of(term) for word in phrase)
+    return frozenset(words) - NEGATORS - {"of", "the"}
 
 
 def _not_within(hits: list[_Hit], findings: int) -> list[_Hit]:
@@ -226,20 +272,29 @@ def _not_within(hits: list[_Hit], findings: int) -> list[_Hit]:
     return kept
 
 
-def _not_denied(hits: Iterable[_Hit], text: str, lowered: str) -> list[_Hit]:
+def _not_denied(
+    hits: Iterable[_Hit], text: str, lowered: str, cues: list[int], *, once: bool
+) -> list[_Hit]:
+    """The hits that no clause denies; ``cues``: where words of negation stand, sorted."""
     ends = clause_ends(text)
+    cued = {bisect_left(ends, cue) for cue in cues}
     kept: list[_Hit] = []
-    clause_at, stretches = -1, []
+    known: dict[int, list[tuple[int, int]]] = {}
+    found = 0
     for hit in hits:
-        start, end, _, negating = hit
+        start, end, bits, negating = hit
+        if once and not bits & ~found:
+            continue
         place = bisect_left(ends, start)
-        if place != clause_at:
-            clause_at = place
-            begun = ends[place - 1] + 1 if place else 0
-            stop = ends[place] if place < len(ends) else len(lowered)
-            stretches = _stretches(lowered, begun, stop)
-        if negating or not _within(start, stretches) or _TROUBLE.match(lowered, end):
-            kept.append(hit)
+        if place in cued and not negating:
+            if place not in known:
+                begun = ends[place - 1] + 1 if place else 0
+                stop = ends[place] if place < len(ends) else len(lowered)
+                known[place] = _stretches(lowered, begun, stop)
+            if _within(start, known[place]) and not _TROUBLE.match(lowered, end):
+                continue
+        found |= bits
+        kept.append(hit)
     return kept
 
 

@@ -58,7 +58,11 @@ _FORWARD = (
     r"exclud(?:e|es|ing)|avoid(?:s|ing)?|instead of|rather than|discontinue|stop|risks? (?:of|for)|"
     r"(?:evaluat(?:e|ion)|assess(?:ment)?|look(?:ing)?|screen(?:ing)?|check) for)\b|n't\b"
 )
-_CUE = re.compile(rf"(?P<seems>{_SEEMS})|(?P<back>{_BACKWARD})|(?P<ahead>{_FORWARD})")
+# The look ahead is only for speed: a cue begins at a word, at "n't" or at a colon or dash.
+_CUE = re.compile(
+    r"(?:\b(?=[nwcudfrlasei])|(?=n't)|(?=[:\-–—] *n))"
+    rf"(?:(?P<seems>{_SEEMS})|(?P<back>{_BACKWARD})|(?P<ahead>{_FORWARD}))"
+)
 
 _FRESH = (
     r"(?:mild|moderate|severe|small|large|marked|minimal|slight|multiple|several|possible|probable|"
