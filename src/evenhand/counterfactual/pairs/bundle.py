@@ -10,12 +10,18 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 from PIL import Image
 
 from evenhand.counterfactual.pairs.images import open_rgb
-from evenhand.counterfactual.pairs.manifest import ManifestPair, bundle_root, write_manifest
+from evenhand.counterfactual.pairs.manifest import (
+    ManifestPair,
+    bundle_root,
+    row_of,
+    write_manifest,
+)
 from evenhand.errors import Conflict, InputError, InvalidInputs, StorageError
 
 __all__ = ["MANIFEST_PATH", "check_above", "write_above", "write_bundle"]
@@ -26,7 +32,6 @@ MANIFEST_PATH = Path("dataset/qc_passed_pair_manifest.jsonl")
 EDITED = Path("dataset/counterfactual_images")
 # Not below dataset/: there the benchmark has edited images only, and its checks count them.
 SOURCES = Path("source_images")
-RELEASE = Path("dataset/release_manifest.json")
 MOST_PROBLEMS = 20
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -71,14 +76,26 @@ def write_bundle(pairs: Sequence[ManifestPair], folder: Path, *, link: bool = Fa
     upright. With ``link`` a PNG is a hard link where the disk allows it, else a copy.
 
     Raises:
+        InvalidInputs: pairs without images.
         Conflict: the folder holds something already.
         StorageError: it cannot be written.
     """
+    bare = [
+        pair for pair in pairs if pair.source_image is None or pair.counterfactual_image is None
+    ]
+    if bare:
+        problems = [
+            InputError(
+                "has no images, and a bundle is made of them; use --output", where=p.pair_id
+            )
+            for p in bare[:MOST_PROBLEMS]
+        ]
+        raise InvalidInputs(problems, undone="written")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(f"the folder {str(folder)!r} is not empty; name a new one", id=str(folder))
     try:
         moved = _place(pairs, folder, link)
-        _write_release(moved, folder)
+        _write_lists(moved, folder)
     except OSError as error:
         raise StorageError(f"cannot be written ({error.strerror})", where=str(folder)) from error
     manifest = folder / MANIFEST_PATH
@@ -153,23 +170,43 @@ def _convert(image: Path, target: Path) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def _write_release(pairs: Sequence[ManifestPair], folder: Path) -> None:
-    """The counts that a check of the bundle compares itself to."""
-    images = sum(pair.counterfactual_image is not None for pair in pairs)
-    sources = len({pair.source_id for pair in pairs})
-    shown = len({pair.source_id for pair in pairs if pair.source_image is not None})
-    said = {
-        "counterfactual_images": {"included_png_count": images},
-        "pair_manifests": {
-            "attempted_qc_rows": len(pairs),
-            "qc_passed_pair_rows": len(pairs),
-            "source_level_rows": sources,
+def _write_lists(pairs: Sequence[ManifestPair], folder: Path) -> None:
+    """What the benchmark keeps beside its list of pairs, and a check of a bundle compares."""
+    dataset = folder / MANIFEST_PATH.parent
+    dataset.mkdir(parents=True, exist_ok=True)
+    # Everything here was attempted and let in by whoever built the bundle.
+    rows = [orjson.dumps(row_of(pair, folder), option=orjson.OPT_APPEND_NEWLINE) for pair in pairs]
+    (dataset / "qc_metadata.jsonl").write_bytes(b"".join(rows))
+    sources: dict[str, dict[str, str]] = {}
+    for pair in pairs:
+        images = sources.setdefault(pair.source_id, {})
+        images[pair.edit] = (EDITED / pair.source_id / f"{pair.edit}.png").as_posix()
+    listed = [
+        {
+            "source_id": source,
+            "counterfactual_images": images,
+            "qc_passed_counterfactuals": sorted(images),
+        }
+        for source, images in sources.items()
+    ]
+    for name in ("pairs.json", "source_metadata.json"):
+        _write_json(dataset / name, listed)
+    _write_json(
+        dataset / "release_manifest.json",
+        {
+            "counterfactual_images": {"included_png_count": len(pairs)},
+            "pair_manifests": {
+                "attempted_qc_rows": len(pairs),
+                "qc_passed_pair_rows": len(pairs),
+                "source_level_rows": len(sources),
+            },
+            "source_radiographs": {
+                "release_status": f"in {SOURCES.as_posix()}",
+                "source_png_files_in_public_bundle": len(sources),
+            },
         },
-        "source_radiographs": {
-            "release_status": "included" if shown else "not_included",
-            "source_png_files_in_public_bundle": shown,
-        },
-    }
-    path = folder / RELEASE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
