@@ -203,11 +203,16 @@ def _submitted(settings: Any, outcome: Ended, output: Path | None) -> dict[str, 
     if outcome.units["pending"] or not outcome.units["answered"]:
         return {"submission": None}
     from evenhand.counterfactual.asking.submission import submit
+    from evenhand.errors import InputError
     from evenhand.runs.ledger import Ledger
 
     path = output or settings.run_folder(outcome.run) / "submission.json"
-    with Ledger(settings) as ledger:
-        written = submit(ledger, outcome.run, path)
+    try:
+        with Ledger(settings) as ledger:
+            written = submit(ledger, outcome.run, path)
+    except InputError as error:  # what was answered were re-queries alone
+        options.note(f"note: no submission was written: {error}")
+        return {"submission": None}
     options.note(f"{written.pairs:,} pairs written to {path}")
     if written.requeries:
         options.note(f"{written.requeries:,} re-queries written to {written.requeries_path}")
