@@ -29,6 +29,36 @@ Weights = Annotated[
     ),
 ]
 
+Lora = Annotated[
+    Path | None, typer.Option("--lora", metavar="FILE", help="LoRA weights, safetensors.")
+]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML.")]
+Edits = Annotated[
+    list[str] | None,
+    typer.Option("--edit", metavar="EDIT", help="Only this edit; give it again for more."),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        "--masks",
+        metavar="PATH",
+        help="Masks by source id, white where the source is laid back; a file for one source.",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="In place of the config's.", show_default=False),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda",
+        help="In place of the config's.",
+        show_default=False,
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verbs ``generate``, ``qc`` and ``blend``."""
@@ -57,31 +87,12 @@ def generate(
             show_default=False,
         ),
     ] = None,
-    lora: Annotated[
-        Path | None, typer.Option("--lora", metavar="FILE", help="LoRA weights, safetensors.")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings, YAML.")
-    ] = None,
-    edit: Annotated[
-        list[str] | None,
-        typer.Option("--edit", metavar="EDIT", help="Only this edit; give it again for more."),
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option(
-            "--masks",
-            metavar="PATH",
-            help="Masks by source id, white where the source is laid back; a file for one source.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="In place of the config's.")
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", metavar="auto|cpu|cuda", help="In place of the config's."),
-    ] = None,
+    lora: Lora = None,
+    config: Config = None,
+    edit: Edits = None,
+    masks: Masks = None,
+    seed: Seed = None,
+    device: Device = None,
     allow_download: Annotated[
         bool, typer.Option("--allow-download", help="Fetch the model from the Hugging Face hub.")
     ] = False,
