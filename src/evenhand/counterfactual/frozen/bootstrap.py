@@ -72,7 +72,7 @@ def clustered_intervals(
     codes = np.array([place[source] for source in sources], dtype=np.int64)
     counts = np.bincount(codes).astype(np.float64)
     # bincount adds in the order of the pairs, as a sum over each source's pairs would.
-    sums = [np.bincount(codes, weights=column) for column in columns]
+    sums = [np.bincount(codes, weights=column).astype(np.float64) for column in columns]
     totals = [_adder(of_source, stream) for of_source in sums]
     replicates = np.empty((len(sums), iterations))
     begun = 0

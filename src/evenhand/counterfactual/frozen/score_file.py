@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from evenhand.errors import InputError
 from evenhand.runs.export import whole_file
 
-__all__ = ["score_bytes", "write_score"]
+__all__ = ["check_output", "score_bytes", "write_score"]
 
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 
 # Below this, and above, the two JSON writers spell the same float differently.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-4, 1e16
+
+
+def check_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a place where the score cannot stand, before the work is done.
+
+    Raises:
+        InputError: a folder, a place below a file, or one of the ``inputs``.
+    """
+    try:
+        if path.is_dir():
+            raise InputError("is a folder; name a file for the score", where=str(path))
+        above = next((parent for parent in path.parents if parent.exists()), None)
+        if above is not None and not above.is_dir():
+            raise InputError(f"cannot be written: {above} is no folder", where=str(path))
+        if above is not None and not os.access(above, os.W_OK):
+            raise InputError(f"cannot be written: {above} is read-only", where=str(path))
+        if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
+            raise InputError("is what is to be scored; name another file", where=str(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be written: {reason}", where=ascii(str(path))) from None
 
 
 def write_score(score: Mapping[str, Any], path: Path) -> None:

@@ -16,7 +16,7 @@ from evenhand.counterfactual.frozen.bootstrap import clustered_intervals, runnin
 from evenhand.counterfactual.frozen.scopes import Scope, check_coverage, read_scope
 from evenhand.counterfactual.frozen.streams import Stream, check_draws
 from evenhand.counterfactual.frozen.submission import Submission, SubmittedPair, as_scope
-from evenhand.counterfactual.frozen.version import Version, version_of
+from evenhand.counterfactual.frozen.version import VERSIONS, Version
 from evenhand.counterfactual.reading.matching import names_of
 from evenhand.counterfactual.reading.read import read_reports
 from evenhand.counterfactual.reading.registry import SPINE, load_registry
@@ -88,8 +88,7 @@ def score(
         NotFound, InputError: a bad argument, index or scope, or a submission outside its scope.
         StatsError: every pair was refused in full.
     """
-    check_draws(iterations, seed, stream)
-    version = version_of(stream)
+    version = VERSIONS[check_draws(iterations, seed, stream)]
     categories = registry or load_registry(SPINE)
     held = read_scope(
         as_scope(scope or submission.scope),

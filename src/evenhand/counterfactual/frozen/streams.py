@@ -31,23 +31,27 @@ _CELLS = 1 << 16  # indices held at once: with what they gather they stay in the
 _Index = NDArray[np.int64]
 
 
-def check_draws(iterations: int, seed: int, stream: str) -> None:
-    """Refuse what no stream can be drawn with, before any work is done.
+def check_draws(iterations: int, seed: int, stream: str) -> Stream:
+    """Refuse what cannot be drawn, before any work is done; returns the stream by its name.
 
     Raises:
         InputError: no replicate or too many, an unknown stream, or a seed that it cannot take.
+
+    Example:
+        >>> check_draws(10_000, 42, "pcg64")
+        'pcg64'
     """
     if not 1 <= iterations <= MOST_ITERATIONS:
         raise InputError(
-            f"{iterations} bootstrap iterations; give a number from 1 to {MOST_ITERATIONS}",
-            where="bootstrap-iterations",
+            f"is {iterations}; give a number from 1 to {MOST_ITERATIONS}",
+            where="bootstrap iterations",
         )
-    if stream not in STREAMS:
-        raise InputError(
-            f"{stream!r} is no stream; give one of {', '.join(STREAMS)}", where="stream"
-        )
-    if seed < 0 and stream == "pcg64":
-        raise InputError(f"{seed} is below 0, which pcg64 cannot take", where="seed")
+    for known in STREAMS:
+        if stream == known:
+            if seed < 0 and known == "pcg64":
+                raise InputError(f"is {seed}; pcg64 takes 0 and above", where="seed")
+            return known
+    raise InputError(f"is {stream!r}; give one of {', '.join(STREAMS)}", where="stream")
 
 
 def index_blocks(size: int, *, iterations: int, seed: int, stream: Stream) -> Iterator[_Index]:
@@ -109,6 +113,8 @@ def _seeded_twister(seed: int) -> np.random.MT19937:
     """NumPy's Mersenne Twister, in the state in which the standard library's is after seeding."""
     *key, position = random.Random(seed).getstate()[1]  # noqa: S311 - a published stream, no secret
     bits = np.random.MT19937()
-    state = {"key": np.array(key, dtype=np.uint32), "pos": position}
-    bits.state = {"bit_generator": "MT19937", "state": state}
+    bits.state = {
+        "bit_generator": "MT19937",
+        "state": {"key": np.array(key, dtype=np.uint32), "pos": position},
+    }
     return bits

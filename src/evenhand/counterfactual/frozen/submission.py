@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from evenhand.counterfactual.frozen.documents import read_object, shown
+from evenhand.counterfactual.frozen.large import read_large
 from evenhand.counterfactual.spec import PairReports, ReportSet
 from evenhand.errors import InputError
 from evenhand.runs.export import whole_file
@@ -75,8 +76,7 @@ def read_submission(path: Path, *, blank_as_refusal: bool = False) -> Submission
         NotFound: there is no such file.
         InputError: it is no JSON, or breaks a rule of ``submission_of``.
     """
-    payload, content = read_object(path, what="submission")
-    del content
+    payload = read_large(path) or read_object(path, what="submission")[0]
     return submission_of(payload, where=str(path), blank_as_refusal=blank_as_refusal)
 
 

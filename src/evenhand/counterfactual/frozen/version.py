@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from evenhand.counterfactual.frozen.streams import STREAMS, Stream
-from evenhand.errors import InputError
+from evenhand.counterfactual.frozen.streams import Stream
 
 __all__ = [
     "CORE_LIST",
@@ -16,7 +15,6 @@ __all__ = [
     "QC_MANIFEST",
     "VERSIONS",
     "Version",
-    "version_of",
 ]
 
 QC_MANIFEST = "dataset/qc_passed_pair_manifest.jsonl"
@@ -53,7 +51,7 @@ class Version:
 
 _PANEL = frozenset(("common-core-1000", "all-model-intersection-2166"))
 
-VERSIONS: Mapping[str, Version] = MappingProxyType(
+VERSIONS: Mapping[Stream, Version] = MappingProxyType(
     {
         "stdlib": Version(
             stream="stdlib",
@@ -72,20 +70,3 @@ VERSIONS: Mapping[str, Version] = MappingProxyType(
         ),
     }
 )
-
-
-def version_of(stream: str) -> Version:
-    """The version that belongs to a stream.
-
-    Raises:
-        InputError: there is no such stream.
-
-    Example:
-        >>> version_of("pcg64").strict, version_of("stdlib").strict
-        (True, False)
-    """
-    if stream not in VERSIONS:
-        raise InputError(
-            f"{stream!r} is no stream; give one of {', '.join(STREAMS)}", where="stream"
-        )
-    return VERSIONS[stream]
