@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,8 +141,7 @@ def checksums(
     if manifest is not None:
         # A manifest stands for itself: its folder is what its paths start from.
         artifacts = manifest.parent
-    with _progress() as progress:
-        _run("checksums", artifacts, json, manifest=manifest, progress=progress)
+    _run("checksums", artifacts, json, manifest=manifest, progress=_progress())
 
 
 @app.command("parse-sample")
@@ -290,23 +288,22 @@ def everything(
     from evenhand.counterfactual.verify.checks import Settings, run_checks
 
     as_json = options.wants_json(json)
-    with _progress() as progress:
-        settings = Settings(
-            recompute=_recomputation(10_000, 42, StreamName.pcg64) if recompute_ci else None,
-            variant=archive_variant.value,
-            own_release=own_release,
-            release=release_manifest,
-            supplement=supplement,
-            prompts=prompts,
-            registry=registry,
-            progress=progress,
-        )
-        done = []
-        for checked in run_checks(Bundle(artifacts), settings):
-            done.append(checked)
-            if not as_json:
-                print(f"== {checked.check}")
-                _print_lines(checked)
+    settings = Settings(
+        recompute=_recomputation(10_000, 42, StreamName.pcg64) if recompute_ci else None,
+        variant=archive_variant.value,
+        own_release=own_release,
+        release=release_manifest,
+        supplement=supplement,
+        prompts=prompts,
+        registry=registry,
+        progress=_progress(),
+    )
+    done = []
+    for checked in run_checks(Bundle(artifacts), settings):
+        done.append(checked)
+        if not as_json:
+            print(f"== {checked.check}")
+            _print_lines(checked)
     _sum_up(done, as_json)
 
 
@@ -380,17 +377,15 @@ def _write(manifest: Path, json: bool) -> None:
         options.note(f"{count:,} files listed in {manifest}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal; nothing elsewhere."""
+def _progress() -> Callable[[int, int], None] | None:
+    """A count on a terminal; nothing elsewhere."""
     import sys
 
     if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
+        return None
 
-    with Progress(console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("hashing", total=None)
-        yield lambda done, total: display.update(task, completed=done, total=total)
+    def tell(done: int, total: int) -> None:
+        end = "\r\x1b[K" if done == total else ""
+        print(f"\r{done:,} of {total:,} files hashed{end}", end="", file=sys.stderr, flush=True)
+
+    return tell

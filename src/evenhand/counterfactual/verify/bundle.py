@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,8 @@ ANALYSIS = "artifacts/Results/analysis"
 INPUTS = "artifacts/Results/final_inputs"
 PANELS = f"{INPUTS}/panels"
 FREEZE = "artifacts/freeze_runs/2026-04-09"
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Made = TypeVar("Made")
 
@@ -104,7 +107,7 @@ def portable_name(name: str) -> PurePosixPath:
     """
     path = PurePosixPath(name)
     reason = ""
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+    if CONTROL.search(name):
         reason = "has control characters"
     elif "\\" in name:
         reason = "has a backslash"
@@ -142,15 +145,13 @@ def sha256_of(path: Path, *, where: str) -> str:
     Raises:
         InputError: it is missing, a link, not a regular file, or cannot be read.
     """
-    # Non-blocking, or opening a named pipe would wait for ever.
+    # Non-blocking and not following, should the file have been replaced since it was looked at.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        if stat.S_ISLNK(os.lstat(path).st_mode):
-            raise InputError("is a link", where=where)
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError("is not a file", where=where)
+        kind = os.lstat(path).st_mode
+        if not stat.S_ISREG(kind):
+            raise InputError("is a link" if stat.S_ISLNK(kind) else "is not a file", where=where)
+        with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb", buffering=0) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise InputError("is missing", where=where) from None

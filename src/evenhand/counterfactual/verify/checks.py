@@ -175,7 +175,9 @@ def _readers(bundle: Bundle, settings: Settings) -> Iterator[Line]:
 
 def _followup(bundle: Bundle, settings: Settings) -> Iterator[Line]:
     release = find_release(bundle, settings.release)
-    path, sha256 = find_supplement(bundle, release=release, given=settings.supplement)
+    path, sha256 = find_supplement(
+        bundle, release=release, given=settings.supplement, expected=settings.expected
+    )
     return check_followup(path, sha256=sha256, expected=settings.expected)
 
 

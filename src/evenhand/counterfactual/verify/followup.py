@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evenhand.counterfactual.verify.bundle import Bundle, portable_name, read_json, sha256_of
 from evenhand.counterfactual.verify.lines import Line, WrongOption, first_of, holds
-from evenhand.counterfactual.verify.released import FOLLOWUP, FOLLOWUP_SHA256, Expected
+from evenhand.counterfactual.verify.released import FOLLOWUP, Expected
 from evenhand.counterfactual.verify.values import Value
 from evenhand.errors import InputError
 
@@ -28,7 +28,7 @@ _PARTS = (
 
 
 def find_supplement(
-    bundle: Bundle, *, release: Path | None, given: Path | None
+    bundle: Bundle, *, release: Path | None, given: Path | None, expected: Expected
 ) -> tuple[Path, str | None]:
     """The supplement and the hash that it must have.
 
@@ -43,14 +43,14 @@ def find_supplement(
     if given is not None:
         if not given.is_file():
             raise WrongOption(f"{given} is no file", where="--supplement")
-        return given, sha256 or FOLLOWUP_SHA256
+        return given, sha256 or expected.followup_sha256
     if path is not None:
         return path, sha256
     places = (bundle.root.parent / FOLLOWUP, bundle.root / FOLLOWUP)
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise InputError("is missing, beside the bundle and in it", where=FOLLOWUP)
-    return found, FOLLOWUP_SHA256
+    return found, expected.followup_sha256
 
 
 def check_followup(path: Path, *, sha256: str | None, expected: Expected) -> Iterator[Line]:

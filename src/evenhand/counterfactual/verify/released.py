@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 __all__ = [
     "FOLLOWUP",
-    "FOLLOWUP_SHA256",
     "MODELS",
     "OWN",
     "PROMPT_SHA256",
@@ -55,6 +54,7 @@ class Expected:
 
     ``models``: whom the follow-up tells of. ``mitigated``: models that the stage-1 gate lets in and
     for which condition B fails the binding rule. ``excluded``: models that the gate shuts out.
+    ``followup_sha256``: of the supplement, where no release manifest pins it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Expected:
     readers: ReaderCounts | None = None
     mitigated: tuple[str, ...] | None = None
     excluded: tuple[str, ...] | None = None
-    frozen_prompts: int | None = None
+    followup_sha256: str | None = None
 
 
 PUBLISHED = Expected(
@@ -79,6 +79,7 @@ PUBLISHED = Expected(
     ),
     mitigated=("gpt-5.4", "glm-4.6v"),
     excluded=("claude-opus-4-6", "claude-sonnet-4-6", "kimi-k2.5"),
+    followup_sha256="9b15478fa595a9101bbdeecff80378412c622df7ffa58977041f4ffe3022fe4b",
 )
 
 OWN = Expected(name="itself")
@@ -168,5 +169,3 @@ PROMPT_SHA256: Mapping[str, str] = MappingProxyType(
 
 FOLLOWUP = "supplement/retained_followup_audit_summary.json"
 """Where the follow-up supplement lies beside a bundle."""
-
-FOLLOWUP_SHA256 = "9b15478fa595a9101bbdeecff80378412c622df7ffa58977041f4ffe3022fe4b"
