@@ -7,6 +7,7 @@ import typer
 from evenhand.cli import (
     counterfactual_analyse,
     counterfactual_generator,
+    counterfactual_labels,
     counterfactual_mitigation,
     counterfactual_pairs,
     counterfactual_run,
@@ -26,6 +27,7 @@ for module in (
     counterfactual_run,
     counterfactual_analyse,
     counterfactual_score,
+    counterfactual_labels,
     counterfactual_verify,
     counterfactual_mitigation,
     counterfactual_generator,
