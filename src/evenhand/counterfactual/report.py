@@ -291,7 +291,8 @@ def _readings(told: _Told) -> Iterator[Block]:
 
 def _examples(analysed: Analysed, seed: int) -> Iterator[Block]:
     for one in analysed.sets[:MOST_SETS_SHOWN]:
-        yield from example_pairs(one.readings, seed=seed)
+        label = one.label if len(analysed.sets) > 1 else None
+        yield from example_pairs(one.readings, seed=seed, label=label)
 
 
 def _listed(analysed: Analysed) -> list[Estimate]:

@@ -33,12 +33,17 @@ _TITLES: dict[ImageRole, str] = {
 }
 
 
-def example_pairs(readings: PairReadings, *, seed: int = 0) -> Iterator[Block]:
-    """A section with some pairs, drawn at random so that nobody picked the worst."""
+def example_pairs(
+    readings: PairReadings, *, seed: int = 0, label: str | None = None
+) -> Iterator[Block]:
+    """A section with some pairs, drawn at random so that nobody picked the worst.
+
+    ``label`` names whose they are, where there are several sets.
+    """
     chosen = chosen_pairs(readings, seed=seed)
     if not chosen:
         return
-    yield Heading(f"Pairs, side by side: {readings.subject}")
+    yield Heading("Pairs, side by side" + (f": {label}" if label else ""))
     yield Text(
         "Drawn at random: for each edit a pair whose recommendations changed, then one that did not "
         "change and one that was refused, where there are any. Underlined: terms of a category that "
