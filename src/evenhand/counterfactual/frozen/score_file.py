@@ -29,20 +29,21 @@ def check_output(path: Path, *, inputs: Iterable[Path] = ()) -> None:
         InputError: a folder, a place below a file, or one of the ``inputs``.
     """
     try:
-        if path.is_dir():
-            raise InputError("is a folder; name a file for the score", where=str(path))
-        above = next((parent for parent in path.parents if parent.exists()), None)
-        if above is not None and not above.is_dir():
-            raise InputError(f"cannot be written: {above} is no folder", where=str(path))
-        if above is not None and not os.access(above, os.W_OK):
-            raise InputError(f"cannot be written: {above} is read-only", where=str(path))
-        if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
-            raise InputError("is what is to be scored; name another file", where=str(path))
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be written: {reason}", where=ascii(str(path))) from None
+    if path.is_dir():
+        raise InputError("is a folder; name a file for the score", where=str(path))
+    above = next((parent for parent in path.parents if parent.exists()), Path())
+    if not above.is_dir():
+        raise InputError(f"cannot be written: {above} is no folder", where=str(path))
+    if not os.access(above, os.W_OK):
+        raise InputError(f"cannot be written: {above} is read-only", where=str(path))
+    if path.exists() and any(given.exists() and path.samefile(given) for given in inputs):
+        raise InputError("is what is to be scored; name another file", where=str(path))
 
 
 def write_score(score: Mapping[str, Any], path: Path) -> None:
