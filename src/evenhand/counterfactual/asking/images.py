@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,17 +48,16 @@ def confined(path: Path, root: Path) -> Path:
         InputError: there is no such file, or it lies elsewhere.
     """
     try:
-        found = path.resolve(strict=True)
-        inside = found.is_relative_to(root.resolve(strict=True))
-    except (OSError, RuntimeError):
+        found = os.path.realpath(path, strict=True)
+    except (OSError, ValueError):
         raise InputError("there is no such image", where=str(path)) from None
-    if not inside:
+    if not found.startswith(_beginning(str(root))):
         raise InputError(
             f"a link leads out of {str(root)!r}; copy the image there", where=str(path)
         )
-    if not found.is_file():
+    if not os.path.isfile(found):
         raise InputError("is no file", where=str(path))
-    return found
+    return Path(found)
 
 
 def load_image(
@@ -94,6 +94,12 @@ def load_image(
             where=str(path),
         )
     return loaded
+
+
+@lru_cache(maxsize=8)
+def _beginning(root: str) -> str:
+    """How the paths of everything below the root begin."""
+    return os.path.join(os.path.realpath(root), "")
 
 
 @lru_cache(maxsize=_KEPT)

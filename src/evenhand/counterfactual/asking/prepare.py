@@ -202,12 +202,9 @@ def _check_pairs(
     """Tell what pairs lack for being asked with this prompt; images are looked for, not opened."""
     problems: list[InputError] = []
     more = 0
-    told: set[str] = set()
+    seen: set[str] = set()
     for pair in pairs:
-        for problem in _lacks(pair, manifest.root, prompt, edits):
-            if (words := str(problem)) in told:  # of a source, once and not for each of its edits
-                continue
-            told.add(words)
+        for problem in _lacks(pair, manifest.root, prompt, edits, seen):
             if len(problems) < MOST_PROBLEMS:
                 problems.append(problem)
             else:
@@ -218,9 +215,16 @@ def _check_pairs(
         raise InvalidInputs(problems)
 
 
-def _lacks(pair: ManifestPair, root: Path, prompt: Prompt, edits: Edits) -> Iterator[InputError]:
+def _lacks(
+    pair: ManifestPair, root: Path, prompt: Prompt, edits: Edits, seen: set[str]
+) -> Iterator[InputError]:
+    """``seen`` are sources already looked at: a source lacks the same in each of its pairs."""
     for role in ROLES:
         where = pair.source_id if role == "source" else pair.pair_id
+        if role == "source":
+            if where in seen:
+                continue
+            seen.add(where)
         if prompt.shows_image and (problem := _image_problem(pair, role, root, where)):
             yield problem
         if prompt.needs_text and getattr(pair, f"{role}_text") is None:

@@ -9,6 +9,7 @@ that are asked without images, and digests of the images. Other keys are left al
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -178,14 +179,16 @@ def digest_of(pairs: Iterable[ManifestPair], root: Path) -> str:
 
 
 def _relative(image: Path, root: Path, pair_id: str) -> str:
-    try:
-        return image.absolute().relative_to(root.absolute()).as_posix()
-    except ValueError:
+    # As texts: relative_to takes a second for 30,000 images.
+    beginning = os.path.join(root.absolute(), "")
+    text = str(image.absolute())
+    if not text.startswith(beginning) or ".." in image.parts:
         raise InputError(
             f"the image {str(image)!r} lies outside {str(root)!r}, where the manifest's paths "
             "start; write the manifest above its images",
             where=pair_id,
-        ) from None
+        )
+    return text[len(beginning) :].replace(os.sep, "/")
 
 
 def _rows(path: Path, check: _Check) -> Iterator[tuple[int, dict[str, Any]]]:
