@@ -31,7 +31,17 @@ from evenhand.counterfactual.spec import (
     Registry,
 )
 
-__all__ = ["FLIPPED", "LEVELS", "Design", "Planted", "noise_floor", "registry_of"]
+__all__ = [
+    "FLIPPED",
+    "LEVELS",
+    "Design",
+    "Pair",
+    "Planted",
+    "noise_floor",
+    "readings_of",
+    "registry_of",
+    "swapped",
+]
 
 Ints = NDArray[np.int64]
 Rates = float | Mapping[str, float]
@@ -199,6 +209,59 @@ class Design:
                 np.concatenate([own.response[rows], more.response]),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One pair by hand: what its two reports have, as bit sets, and what became of them."""
+
+    source: str
+    edit: str
+    advice: tuple[int, int] = (0, 0)
+    labels: tuple[int, int] = (0, 0)
+    response: tuple[int, int] = (0, 0)
+    dataset: str | None = None
+    stratum: str | None = None
+
+
+def readings_of(
+    pairs: Sequence[Pair], *, registry: Registry | None = None, subject: str = "planted"
+) -> PairReadings:
+    """Readings of pairs written by hand; nothing tells the noise floor."""
+    pairs = sorted(pairs, key=lambda pair: f"{pair.source}__{pair.edit}")
+    sources, source = codes_of([pair.source for pair in pairs])
+    edits, edit = codes_of([pair.edit for pair in pairs])
+    datasets, dataset = codes_of([pair.dataset for pair in pairs])
+    strata, stratum = codes_of([pair.stratum for pair in pairs])
+    sides = [
+        Readings(
+            np.array([pair.labels[side] for pair in pairs], dtype=np.uint64),
+            np.array([pair.advice[side] for pair in pairs], dtype=np.uint64),
+            np.array([pair.response[side] for pair in pairs], dtype=np.int8),
+        )
+        for side in (0, 1)
+    ]
+    return PairReadings(
+        subject=subject, origin="by hand", registry=registry or registry_of(),
+        pairs=tuple(
+            PairReports(f"{p.source}__{p.edit}", p.source, p.edit, "-", "-", p.dataset, p.stratum)
+            for p in pairs
+        ),
+        sources=sources, source=source, edits=edits, edit=edit,
+        datasets=datasets, dataset=dataset, strata=strata, stratum=stratum,
+        of_source=sides[0], of_counterfactual=sides[1],
+        contextual_source=sides[0], contextual_counterfactual=sides[1],
+    )  # fmt: skip
+
+
+def swapped(readings: PairReadings) -> PairReadings:
+    """The same set with source and counterfactual reports exchanged."""
+    return replace(
+        readings,
+        of_source=readings.of_counterfactual, of_counterfactual=readings.of_source,
+        contextual_source=readings.contextual_counterfactual,
+        contextual_counterfactual=readings.contextual_source,
+    )  # fmt: skip
 
 
 def _base(planted: Planted, n: int, width: int, rng: np.random.Generator) -> Masks:
