@@ -105,8 +105,9 @@ def test_every_folder_is_gated_unless_models_are_named(tmp_path: Path) -> None:
     assert list(gate_folders(tmp_path, ["b"])) == ["b"]
     with pytest.raises(NotFound, match="--model"):
         gate_folders(tmp_path, ["c"])
-    with pytest.raises(InputError, match="leads out"):
-        stage1_folder(tmp_path, "../elsewhere")
+    for name in ("../elsewhere", "/etc", "a\0b"):
+        with pytest.raises(InputError, match="leads out"):
+            stage1_folder(tmp_path, name)
 
 
 def test_files_are_found_by_the_end_of_their_path(tmp_path: Path) -> None:
@@ -139,3 +140,11 @@ def test_no_link_leads_out(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="leads out"):
             Below(root).find(said, where="row 1")
     assert Below(root).find(str(secret), where="row 1") is None
+
+
+@pytest.mark.parametrize("said", ["a\0b", "", "/".join("x" * 5000), "a/../b"])
+def test_what_is_no_path_is_refused(tmp_path: Path, said: str) -> None:
+    """One sentence for a NUL, an empty path, one too long and one that climbs."""
+    with pytest.raises(InputError, match=r"^row 1: "):
+        Below(tmp_path).find(said, where="row 1")
+    assert Below(tmp_path).find("x" * 3000, where="row 1") is None

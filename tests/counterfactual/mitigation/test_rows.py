@@ -30,6 +30,7 @@ def put(path: Path, content: object) -> Path:
         ({"model": ["m"]}, "row 2: model is a list, not text"),
         ({"model": None}, "row 2: the row names no model"),
         ({"image_role": "other"}, "row 2: image_role 'other' is none of source, generated"),
+        ({"model": "\ud800"}, "row 2: model is '\\ud800', not printable"),
         ({"pair_id": {}}, "row 2: pair_id is an object, not text"),
         ({"stage1_output_path": True}, "row 2: stage1_output_path is true, not text"),
     ],

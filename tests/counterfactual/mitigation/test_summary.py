@@ -170,7 +170,7 @@ def test_excluded_models_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "n: the stage-1 gate says excluded_full" in result_of(made).notes[0]
     for path in (inputs.stage1 / "m").glob("*.txt"):
         path.write_text("")
-    with pytest.raises(InputError, match="excludes every model"):
+    with pytest.raises(InputError, match=r"excludes every model: m 0/48, n 0/48"):
         summarised(inputs)
 
 
@@ -297,5 +297,8 @@ def test_inputs_are_found_in_a_bundle(tmp_path: Path) -> None:
     found = find_inputs(tmp_path, core=core)
     assert found.stage1.parent == found.mitigation_rows[0].parent
     assert find_inputs(tmp_path / "artifacts", core=core) == found
+    assert found.rows[0].parent.name == "full_pipeline_retained"
+    (found.stage1.parent / "counterfactual_rows.json").write_text("[]")
+    assert find_inputs(tmp_path, core=core).rows[0].name == "counterfactual_rows.json"
     with pytest.raises(NotFound, match="core list"):
         summarised(found)

@@ -19,7 +19,17 @@ __all__ = ["Inputs", "find_inputs", "gate_folders", "gates_for", "stage1_folder"
 
 _PANELS = "Results/final_inputs/panels"
 _MITIGATION = f"{_PANELS}/full_pipeline_mitigation_retained"
-_CORE = "freeze_runs/2026-04-09/evaluation_source_subset_core1000.json"
+# A panel may bring rows of condition A and a core list of its own; else those of the release count.
+_ROWS = (
+    f"{_MITIGATION}/counterfactual_rows.json",
+    f"{_PANELS}/full_pipeline_retained/evaluation_results.json",
+)
+_CORE = (
+    f"{_MITIGATION}/core.json",
+    "freeze_runs/2026-04-09/evaluation_source_subset_core1000.json",
+)
+_MITIGATION_ROWS = (f"{_MITIGATION}/evaluation_results.json",)
+_STAGE1 = (f"{_MITIGATION}/stage1_outputs",)
 _SAMPLES = (
     "Results/analysis/mitigation_stage1_confidence_sample_manifest.json",
     "Results/analysis/mitigation_stage1_trace_manifest.json",
@@ -67,14 +77,11 @@ def find_inputs(
     """
     bundle = None if artifacts is None else _below(artifacts)
     return Inputs(
-        rows=tuple(rows)
-        or (
-            _found(bundle, f"{_PANELS}/full_pipeline_retained/evaluation_results.json", "--rows"),
-        ),
+        rows=tuple(rows) or (_found(bundle, _ROWS, "--rows"),),
         mitigation_rows=tuple(mitigation_rows)
-        or (_found(bundle, f"{_MITIGATION}/evaluation_results.json", "--mitigation-rows"),),
+        or (_found(bundle, _MITIGATION_ROWS, "--mitigation-rows"),),
         core=core or _found(bundle, _CORE, "--core"),
-        stage1=stage1 or _found(bundle, f"{_MITIGATION}/stage1_outputs", "--stage1"),
+        stage1=stage1 or _found(bundle, _STAGE1, "--stage1"),
         rewrites=rewrites,
         sample=sample or _sample(bundle),
     )
@@ -172,7 +179,11 @@ def stage1_folder(stage1: Path, model: str) -> Path:
         InputError: the model's name leads out of the folder of all.
     """
     folder = stage1 / model
-    if not folder.resolve().is_relative_to(stage1.resolve()):
+    try:
+        inside = folder.resolve().is_relative_to(stage1.resolve())
+    except (OSError, ValueError):  # no name that a folder can have
+        inside = False
+    if not inside:
         raise InputError(f"the model's name {model!r} leads out of {stage1}")
     return folder
 
@@ -208,10 +219,10 @@ def _sample(bundle: Path | None) -> Path | None:
     return next((bundle / name for name in _SAMPLES if (bundle / name).is_file()), None)
 
 
-def _found(bundle: Path | None, name: str, option: str) -> Path:
+def _found(bundle: Path | None, names: tuple[str, ...], option: str) -> Path:
     if bundle is None:
         raise InputError("is missing; name it, or the bundle with --artifacts", where=option)
-    path = bundle / name
-    if not path.exists():
-        raise InputError(f"is missing, and {path} is not there", where=option)
+    path = next((bundle / name for name in names if (bundle / name).exists()), None)
+    if path is None:
+        raise InputError(f"is missing, and {bundle / names[-1]} is not there", where=option)
     return path

@@ -6,7 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from evenhand.errors import InputError
 
-__all__ = ["Below"]
+__all__ = ["LONGEST", "Below"]
+
+LONGEST = 4096
+"""Characters of a path, as most systems allow."""
 
 
 class Below:
@@ -27,10 +30,12 @@ class Below:
         """The file, or None where there is none below the folder.
 
         Raises:
-            InputError: the path climbs out of its folder, or a link leads out of the root.
+            InputError: the path climbs out of its folder or is no path, or a link leads out of the root.
         """
+        if len(path) > LONGEST or "\0" in path:
+            raise InputError("a path is too long, or has a NUL in it", where=where)
         parts = PurePosixPath(path.replace("\\", "/")).parts
-        if ".." in parts or "\0" in path or not parts:
+        if ".." in parts or not parts:
             raise InputError(f"the path {path!r} leaves its folder", where=where)
         folder, name = parts[:-1], parts[-1]
         known = self._folders.get(folder)
@@ -47,7 +52,10 @@ class Below:
         return None
 
     def _inside(self, candidate: Path, path: str, where: str) -> Path | None:
-        if not candidate.is_file():
+        try:
+            if not candidate.is_file():
+                return None
+        except OSError:  # a name longer than the disk allows is no file either
             return None
         if not candidate.resolve().is_relative_to(self._real):
             raise InputError(f"the path {path!r} leads out of {self.root}", where=where)

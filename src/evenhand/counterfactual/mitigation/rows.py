@@ -139,7 +139,11 @@ def _text_of(item: Mapping[str, Any], where: str, *names: str, blank: bool = Fal
             continue
         if not isinstance(value, str):
             raise InputError(f"{name} is {shown(value)}, not text", where=where)
-        if blank or value.strip():
+        if blank:
+            return value
+        if not value.isprintable():
+            raise InputError(f"{name} is {shown(value)}, not printable", where=where)
+        if value.strip():
             return value
     return None
 

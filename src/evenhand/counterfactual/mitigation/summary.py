@@ -121,9 +121,8 @@ def summarise(
     """
     active = sorted(model for model, gate in gates.items() if gate.decision != EXCLUDED_FULL)
     if not active:
-        raise InputError(
-            "the stage-1 gate excludes every model, so that nothing is left to compare"
-        )
+        passed = ", ".join(f"{m} {g.passed}/{g.sample_size}" for m, g in sorted(gates.items()))
+        raise InputError(f"the stage-1 gate excludes every model: {passed} texts passed")
     kept = [row for row in mitigation_rows if row.model in gates]
     sources = {True: kept, False: [row for row in rows if row.model in gates]}
     sides = {
