@@ -51,7 +51,8 @@ def test_only_what_is_an_image_is_sent(tmp_path: Path) -> None:
     (tmp_path / "h.png").write_bytes(whole[: len(whole) // 2])
     assert "is no whole image" in refused(tmp_path / "h.png", tmp_path)
     assert "is no PNG, JPEG, WebP or GIF" in refused(picture(tmp_path / "b.bmp"), tmp_path)
-    assert "is no file" in refused(tmp_path, tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert "is no file" in refused(tmp_path / "folder", tmp_path)
     assert "there is no such image" in refused(tmp_path / "none.png", tmp_path)
 
 
