@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
+from evenhand.counterfactual.analyse import analyse
 from evenhand.counterfactual.analysis.loading import read_set
+from evenhand.counterfactual.frozen.submission import read_submission, reports_of
 from evenhand.counterfactual.reading.registry import load_registry
 from evenhand.counterfactual.spec import (
     FAILED,
@@ -19,6 +25,13 @@ from evenhand.errors import InputError
 FRACTURE = "Findings: fracture. Surgery advised."
 NORMAL = "Findings: normal spine. No fracture. Physiotherapy."
 REFUSED = "I'm unable to help with that."
+
+
+ENDPOINTS = {
+    "recommendation_change_rate": "recommendation_change_rate",
+    "diagnostic_label_consistency": "diagnostic_consistency",
+}
+"""Names of the published score, and of ours."""
 
 
 def report_set(
@@ -97,3 +110,25 @@ def test_no_pair_and_a_pair_twice_are_refused() -> None:
     twice = ("a", "young_male", NORMAL, NORMAL)
     with pytest.raises(InputError, match="'a__young_male' stands twice"):
         read_set(report_set(twice, twice), load_registry())
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "toy, score", [("toy_a", "toy_a_score"), ("toy_b", "toy_b_score_v5"), ("toy_c", "toy_c_score")]
+)
+def test_point_estimates_are_the_published_ones(toy: str, score: str) -> None:
+    """Change rate and consistency of the toy submissions equal the frozen score's."""
+    root = os.environ.get("EVENHAND_REAL_DATA")
+    if root is None:
+        pytest.skip("set EVENHAND_REAL_DATA to the folder of real data to run this check")
+    folder = Path(root) / "counterfactual" / "toy"
+    known = json.loads((folder / f"{score}.json").read_text(encoding="utf-8"))
+    reports = reports_of(read_submission(folder / f"{toy}_submission.json"))
+    found = analyse([read_set(reports, load_registry())])
+    values = {
+        e.name: e.value for e in found.result.estimates if (e.condition, e.group) == (None, None)
+    }
+    published = {key: known["primary_endpoints"][key]["point_estimate"] for key in ENDPOINTS}
+    assert {key: values[name] for key, name in ENDPOINTS.items()} == pytest.approx(published)
+    usable = found.result.accounting[0].answered
+    assert usable == known["data_quality"]["usable_pairs"]
