@@ -55,10 +55,10 @@ def labels(
     from evenhand.counterfactual.reading.registry import load_registry
 
     known = load_registry(registry)
+    source = "stdin" if text == "-" else text
     with _opened(text) as lines:
-        found = (
-            labelled(one, known, contextual=contextual) for one in texts_in(lines, source=text)
-        )
+        texts = texts_in(lines, source=source)
+        found = (labelled(one, known, contextual=contextual) for one in texts)
         if options.wants_json(json):
             for row in found:
                 sys.stdout.buffer.write(json_line(row))

@@ -81,8 +81,8 @@ def json_line(found: dict[str, Any]) -> bytes:
 
 def _text_of(line: bytes, where: str) -> str | None:
     try:
-        written = line.decode("utf-8")
-        if not written.strip():
+        written = line.decode("utf-8").strip()
+        if not written:
             return None
         row = json.loads(written)
     except UnicodeDecodeError:

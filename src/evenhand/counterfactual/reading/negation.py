@@ -50,6 +50,7 @@ _SEEMS = (
 _BACKWARD = (
     rf"(?:\bnot|\bnever|\bno longer|n't|\bcannot){_ADVERBS} {_SEEN}\b"
     r"|\b(?:absent|unlikely|unnecessary|contraindicated|ruled out|excluded|negative(?! for))\b"
+    r"|\b(?:is|are|was|were) not(?= *(?:[,)]|$))"
     r"|[:\-–—] *(?:none|nil|no|not)\b(?= *(?:[,.;)]|$|seen|required|needed|indicated))"
 )
 _FORWARD = (
@@ -67,7 +68,7 @@ _CUE = re.compile(
 _FRESH = (
     r"(?:mild|moderate|severe|small|large|marked|minimal|slight|multiple|several|possible|probable|"
     r"chronic|old|degenerative|bilateral|diffuse|there|positive|only|also|some|known|normal|stable|"
-    r"continue|recommend|consider|refer|start|advise|obtain|repeat|suggest|review)"
+    r"continue|begin|recommend|consider|refer|start|advise|obtain|repeat|suggest|review)"
 )
 _VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|has|have|had|shows?|demonstrates?|reveals?|seen|noted|present|"
@@ -76,12 +77,12 @@ _VERB = re.compile(
 _SAYS = r"(?:is|are|was|were|has|have|shows?|seen|noted|present|identified|visible|evident|only|can|cannot|should|may)"
 _ENDS = re.compile(
     r"\b(?:but|however|although|though|except|yet|while|whereas|apart from|aside from|other than|"
-    r"which|there (?:is|are)|positive for)\b"
+    r"which|there (?:is|are)|positive for|and (?:to|then))\b"
     r"| [-–—] |(?:,| and) (?=no\b)"
     rf"|(?:,| and| with)(?: and)? (?={_FRESH}\b)"
-    rf"|,(?=[^,]*\b{_SAYS}\b)(?![^,]*\b(?:or|nor)\b)"
+    rf"|,(?! and\b)(?=[^,]*\b{_SAYS}\b)(?![^,]*\b(?:or|nor)\b)"
 )
-_AND = re.compile(r" and (?=(?:[\w-]+ ){1,6}(?:is|are|was|were|has|have)\b)")
+_AND = re.compile(r",? and (?=(?:[\w-]+ ){1,6}(?:is|are|was|were|has|have)\b)")
 
 
 def clause_ends(text: str) -> list[int]:

@@ -16,11 +16,11 @@ _ADVISING = re.compile(
     r"(?:\b(?:recommend\w*|next steps?|plan|management|advice|suggestions?|follow[- ]?up|"
     r"treatment|disposition)\b|empfehl|recommand|recomend|raccomand|procedere|vorgehen)"
 )
-_FOLLOW_UP = re.compile(r"follow[- ]?up")
 _OTHER = re.compile(
-    r"\b(?:findings?|observations?|impression|diagnos[ei]s|severity|confidence|techniques?|history|"
-    r"indications?|comparison|conclusions?|assessment|limitations?|disclaimer|summary|examination|"
-    r"befunde?|beurteilung|diagnosen?|schweregrad|konfidenz)\b"
+    r"(?:\w+ )?(?:findings?|observations|impressions?|diagnos[ei]s|severity|confidence|techniques?|"
+    r"history|indications?|comparison|conclusions?|assessment and plan|limitations?|disclaimer|"
+    r"summary|examination|befunde?|beurteilung|diagnosen?|schweregrad|konfidenz)"
+    r"(?: (?:level|assessment|rating|score)| (?:and|&|/) [\w ]+)?|assessment"
 )
 # A text that holds none of these words has no heading that advises.
 _HINTS = re.compile(
@@ -38,13 +38,13 @@ _Kind = Literal["advising", "other", "both"]
 def advising_parts(lowered: str) -> list[tuple[int, int, bool]]:
     """The advising parts of a text in lower case: (start, end, whether findings count there too).
 
-    Empty where no heading announces any. A part goes on until a heading names another one; items of
-    a list, whatever they are called, belong to it.
+    Empty where no heading announces any. A part begins with its heading ("follow-up: in 6 weeks") and
+    goes on until a heading names another part; items of a list belong to it.
 
     Example:
         >>> text = "impression: osteophytes. recommendations: mri.\\nconfidence: high"
         >>> [text[start:end] for start, end, _ in advising_parts(text)]
-        [' mri.\\n']
+        ['recommendations: mri.\\n']
         >>> advising_parts("mri is advised")
         []
     """
@@ -52,36 +52,34 @@ def advising_parts(lowered: str) -> list[tuple[int, int, bool]]:
         return []
     parts: list[tuple[int, int, bool]] = []
     begun: tuple[int, bool] | None = None
-    for at, start, kind in _headings(lowered):
+    for at, kind in _headings(lowered):
         if begun is not None:
             parts.append((begun[0], at, begun[1]))
-        begun = None if kind == "other" else (start, kind == "both")
+        begun = None if kind == "other" else (at, kind == "both")
     if begun is not None:
         parts.append((begun[0], len(lowered), begun[1]))
     return parts
 
 
-def _headings(lowered: str) -> Iterator[tuple[int, int, _Kind]]:
-    """Headings that change the part: (where it begins, where its text begins, what it names)."""
+def _headings(lowered: str) -> Iterator[tuple[int, _Kind]]:
+    """Headings that change the part: where each begins, and what it names."""
     offset = 0
     for line in lowered.split("\n"):
         if ":" in line:
             yield from _before_colons(line, offset)
         elif len(line) <= _MOST and (kind := _kind(line)) and _stands_alone(line):
-            follow_up = kind == "advising" and _FOLLOW_UP.fullmatch(line.strip(_MARKS))
-            yield offset, offset if follow_up else offset + len(line), kind
+            yield offset, kind
         offset += len(line) + 1
 
 
-def _before_colons(line: str, offset: int) -> Iterator[tuple[int, int, _Kind]]:
+def _before_colons(line: str, offset: int) -> Iterator[tuple[int, _Kind]]:
     past = 0
     while (colon := line.find(":", past)) >= 0:
         begin = max(past, colon - _MOST - 1)
         *_, end = (begin, *(m.end() for m in _SENTENCE_END.finditer(line, begin, colon)))
         phrase = line[end:colon]
         if (end > begin or begin == past) and (kind := _kind(phrase)):
-            follow_up = kind == "advising" and _FOLLOW_UP.fullmatch(phrase.strip(_MARKS))
-            yield offset + end, offset + (end if follow_up else colon + 1), kind
+            yield offset + end, kind
         past = colon + 1
 
 
@@ -89,7 +87,7 @@ def _kind(phrase: str) -> _Kind | None:
     core = phrase.strip(_MARKS)
     if not core or len(core) > _MOST or core.count(" ") >= _MOST_WORDS:
         return None
-    advising, other = _ADVISING.search(core) is not None, _OTHER.search(core) is not None
+    advising, other = _ADVISING.search(core) is not None, _OTHER.fullmatch(core) is not None
     if advising and other:
         return "both"
     return "advising" if advising else "other" if other else None
