@@ -1,9 +1,10 @@
 """Our own reading of the same categories, which knows negation, inflection and parts of a report.
 
-It differs from the frozen rule in five ways. Terms match in every form that they take in prose
+It differs from the frozen rule in six ways. Terms match in every form that they take in prose
 (``inflection``), over hyphens, spaces and line breaks. What a clause denies does not count
 (``negation``). Where a heading announces recommendations, they are read there and findings elsewhere
-(``sections``). A recommendation named as part of a longer finding ("surgical hardware") is none. And
+(``sections``); without one, a term that names the image itself ("this X-ray shows") is no advice.
+A recommendation named as part of a longer finding ("surgical hardware") is none. And
 the category that says that nothing was found gives way to any finding: "normal alignment" beside a
 fracture says nothing of the whole.
 """
@@ -30,6 +31,9 @@ _JOIN = re.compile(r"(?:[^\S\n]|['-])*(?:\n[^\S\n]*)?")
 _TROUBLE = re.compile(
     r"\s+(?:failure|loosening|complications?|migration|malposition|breakage|progression|displacement)\b"
 )
+# "This X-ray", "radiographs show": the image that is reported on, no advice.
+_THIS = re.compile(r"\b(?:this|these)(?: [\w-]+){0,2} $")
+_SHOWS = re.compile(r"\s+(?:shows?|demonstrates?|reveals?|depicts?|indicates?|was obtained)\b")
 # Between "no" and the rest of a term that begins with it: "no significant acute abnormality".
 _FILLER_WORDS = """
     further other significant acute specific additional immediate focal definite obvious gross major
@@ -210,7 +214,9 @@ class ContextualMatcher:
         """Recommendations from the advising parts and findings from the others, if there are any."""
         parts = advising_parts(lowered)
         if not parts:
-            return hits
+            return [
+                hit for hit in hits if hit[2] & self._findings or not _is_subject(hit, lowered)
+            ]
         starts = [start for start, _, _ in parts]
         found: list[_Hit] = []
         for start, end, bits, negating in hits:
@@ -248,6 +254,14 @@ def _flattened(text: str) -> tuple[str, str]:
         for character, plain in _PLAIN.items():
             text = text.replace(character, plain)
     return text, text.lower()
+
+
+def _is_subject(hit: _Hit, lowered: str) -> bool:
+    """Whether a recommendation's term names what the text speaks of, as in "this X-ray shows"."""
+    start, end, _, _ = hit
+    if _SHOWS.match(lowered, end):
+        return True
+    return _THIS.search(lowered, max(0, start - 30), start) is not None
 
 
 def _words_of_terms(categories: Sequence[Category]) -> frozenset[str]:
