@@ -384,7 +384,7 @@ def _beside(folder: Path, bundle: Path) -> None:
     }
     write_json(folder / "release_manifest.json", release)
     frozen = read_json(bundle / FREEZE / "canonical_definitions.json")
-    write_json(folder / "prompts.json", frozen)
+    write_json(folder / "prompts/canonical_definitions.json", frozen)
 
 
 def _seal(bundle: Path, name: str, files: Iterable[Path]) -> None:

@@ -38,7 +38,9 @@ class VariantName(StrEnum):
 
 Artifacts = Annotated[
     Path,
-    typer.Option("--artifacts", metavar="DIR", help="The bundle's folder (it holds artifacts/)."),
+    typer.Option(
+        "--artifacts", "--root", metavar="DIR", help="The bundle's folder (it holds artifacts/)."
+    ),
 ]
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME", help="A model of the panels, or all.")
@@ -89,7 +91,7 @@ Prompts = Annotated[
     typer.Option(
         "--prompts",
         metavar="FILE",
-        help="JSON with the public prompt_registry; else the published prompts' hashes.",
+        help="JSON with the public prompt_registry; else the one beside the bundle, else hashes.",
         show_default=False,
     ),
 ]
@@ -139,8 +141,8 @@ def checksums(
         _write(manifest or artifacts / "SHA256SUMS.txt", json)
         return
     if manifest is not None:
-        # A manifest stands for itself: its folder is what its paths start from.
-        artifacts = manifest.parent
+        # A manifest stands for itself: its paths start from its own folder, not from a bundle.
+        artifacts = Path()
     _run("checksums", artifacts, json, manifest=manifest, progress=_progress())
 
 
@@ -184,6 +186,10 @@ def table2(
     """
     recompute = _recomputation(bootstrap_iterations, seed, stream) if recompute_ci else None
     _run("table2", artifacts, json, model=model, recompute=recompute, registry=registry)
+
+
+# What the table was called once.
+app.command("table3", hidden=True)(table2)
 
 
 @app.command("gap-sensitivity")

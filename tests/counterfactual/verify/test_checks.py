@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,9 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bundle(tmp_path_factory.mktemp("worn"), readers=FEW)
 
 
-def settings_of(bundle: Path) -> Settings:
-    """All that the checks can be asked, for a bundle of ours."""
-    return Settings(prompts=bundle.parent / "prompts.json", recompute=Recomputation())
-
-
 def test_a_whole_bundle_holds(whole: Path) -> None:
     """Every check holds on a bundle without a fault, intervals included."""
-    done = list(run_checks(Bundle(whole), settings_of(whole)))
+    done = list(run_checks(Bundle(whole), Settings(recompute=Recomputation())))
     assert [checked.check for checked in done] == list(CHECKS)
     assert {checked.check: checked.failed for checked in done if not checked.ok} == {}
 
@@ -195,7 +191,7 @@ def _fuzz(folder: Path, damage: tuple[str, Callable[[bytes], bytes]]) -> None:
     raw = path.read_bytes()
     path.write_bytes(broken(raw))
     try:
-        done = list(run_checks(Bundle(folder), Settings(prompts=folder.parent / "prompts.json")))
+        done = list(run_checks(Bundle(folder), Settings(own_release=True)))
     finally:
         path.write_bytes(raw)
     said = [text for checked in done for text in checked.failed]
@@ -221,6 +217,22 @@ def test_much_damage_is_told_in_lines(
 ) -> None:
     """The same, many times over."""
     _fuzz(worn, damage)
+
+
+def test_names_that_are_no_text_are_told(copy: Path) -> None:
+    """An image whose name is no UTF-8 is one too many, and can be printed and written as JSON."""
+    place = os.fsencode(copy / "dataset/counterfactual_images")
+    with open(place + b"/\xff.png", "wb"):
+        pass
+    said = run_check("dataset", Bundle(copy)).as_json()
+    assert any("\ufffd.png is not in the manifest" in line["text"] for line in said["lines"])
+
+
+def test_links_in_a_circle_are_told(copy: Path) -> None:
+    """A path that never ends is a finding, no crash."""
+    (copy / "validation_public/reviews_R1.csv").unlink()
+    (copy / "validation_public/reviews_R1.csv").symlink_to("reviews_R1.csv")
+    assert "leads out of its folder" in run_check("radiologist", Bundle(copy)).failed[0]
 
 
 def test_deep_nesting_is_told(copy: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_good_entry_holds(tmp_path: Path, line: str) -> None:
         (f"{HASH}  .", "plain form"),
         (f"{HASH}  a\\b.txt", "backslash"),
         (f"{HASH}  C:b.txt", "colon"),
-        (f"{HASH}  a/b\0.txt", "control"),
+        (f"{HASH}  a/b\0.txt", "no text"),
         (f"{HASH}  a/b.txt\n{HASH}  A/B.TXT", "stands twice"),
         ("", "there is no entry"),
         ("\n \n", "there is no entry"),

@@ -13,13 +13,13 @@ from evenhand.counterfactual.verify.lines import WrongOption
 from evenhand.counterfactual.verify.released import PROMPT_SHA256, VARIANTS
 from support.artifacts import read_json, write_json
 
+PUBLIC = "prompts/canonical_definitions.json"
 Failures = Callable[..., str]
 
 
 def test_the_bundle_is_what_its_manifest_pins(whole: Path, failures: Failures) -> None:
     """Seven anchors and every frozen prompt hold; that they are not the published ones is said."""
-    prompts = whole.parent / "prompts.json"
-    lines = run_check("release-identity", Bundle(whole), Settings(prompts=prompts)).lines
+    lines = run_check("release-identity", Bundle(whole)).lines
     assert all(line.ok for line in lines)
     assert lines[1].figures == {"anchors": 7}
     assert "are not those of the published anonymous release" in lines[2].text
@@ -51,9 +51,8 @@ def test_a_variant_is_read_from_the_manifest(copy: Path, failures: Failures) -> 
     release["archive_variants"] = {"personal": {key: release[key] for key in keys}}
     release["artifact_anchors"] = {"README.md": "0" * 64}
     write_json(path, release)
-    prompts = copy.parent / "prompts.json"
-    assert failures("release-identity", copy, variant="personal", prompts=prompts) == ""
-    assert "README.md has SHA-256" in failures("release-identity", copy, prompts=prompts)
+    assert failures("release-identity", copy, variant="personal") == ""
+    assert "README.md has SHA-256" in failures("release-identity", copy)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +76,14 @@ def test_a_wrong_manifest_is_named(
 
 def test_a_changed_prompt_is_named(copy: Path, failures: Failures) -> None:
     """A frozen prompt that the public registry has otherwise, or has not, does not hold."""
-    prompts = copy.parent / "prompts.json"
+    prompts = copy.parent / PUBLIC
     registry = read_json(prompts)
     registry["prompt_registry"]["primary"] += " "
     write_json(prompts, registry)
-    said = failures("release-identity", copy, prompts=prompts)
+    said = failures("release-identity", copy)
+    assert failures("release-identity", copy, prompts=prompts) == said
     assert said == "Frozen prompt registry entries preserved: 2: primary is not as published"
+    prompts.unlink()
     assert "system is not as published" in failures("release-identity", copy)
 
 

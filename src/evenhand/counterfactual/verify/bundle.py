@@ -23,6 +23,7 @@ __all__ = [
     "INPUTS",
     "PANELS",
     "Bundle",
+    "file_below",
     "portable_name",
     "read_json",
     "read_json_lines",
@@ -34,7 +35,8 @@ INPUTS = "artifacts/Results/final_inputs"
 PANELS = f"{INPUTS}/panels"
 FREEZE = "artifacts/freeze_runs/2026-04-09"
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and bytes of a file name that are no UTF-8."""
 
 Made = TypeVar("Made")
 
@@ -67,14 +69,7 @@ class Bundle:
 
     def named(self, name: str, where: str) -> Path:
         """The path of a file that another file names: never one outside the bundle."""
-        try:
-            portable_name(name)
-        except InputError as error:
-            raise InputError(f"{error}", where=where) from None
-        path = self.root / name
-        if not path.resolve().is_relative_to(self.root):
-            raise InputError(f"{name!r} leads out of the bundle", where=where)
-        return path
+        return file_below(self.root, name, where=where)
 
     def json(self, name: str) -> Value:
         """A JSON file."""
@@ -107,8 +102,8 @@ def portable_name(name: str) -> PurePosixPath:
     """
     path = PurePosixPath(name)
     reason = ""
-    if CONTROL.search(name):
-        reason = "has control characters"
+    if NO_TEXT.search(name):
+        reason = "has characters that are no text"
     elif "\\" in name:
         reason = "has a backslash"
     elif ":" in name:
@@ -121,6 +116,26 @@ def portable_name(name: str) -> PurePosixPath:
         reason = "is not in its plain form"
     if reason:
         raise InputError(f"the path {shown(name)} {reason}")
+    return path
+
+
+def file_below(folder: Path, name: str, *, where: str) -> Path:
+    """The path of a file that another file names, which must lie below a folder.
+
+    Raises:
+        InputError: the name is not portable, or a link on the way leads out or in a circle.
+    """
+    try:
+        portable_name(name)
+    except InputError as error:
+        raise InputError(str(error), where=where) from None
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a circle of links
+        inside = False
+    if not inside:
+        raise InputError(f"the path {shown(name)} leads out of its folder", where=where)
     return path
 
 

@@ -116,7 +116,6 @@ def write_manifest(folder: Path, manifest: Path) -> int:
     names = sorted(_files_below(folder))
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        portable_name(name)
         _mark_seen(seen, Entry("", name, number))
     if not names:
         raise InputError("there is no file to describe", where=str(folder))
@@ -196,7 +195,7 @@ def _files_below(folder: Path) -> Iterator[str]:
         at = Path(place)
         for name in (*folders, *files):
             mode = (at / name).lstat().st_mode
-            inside = (at / name).relative_to(folder).as_posix()
+            inside = portable_name((at / name).relative_to(folder).as_posix()).as_posix()
             if stat.S_ISLNK(mode):
                 raise InputError("is a link; a release holds files", where=inside)
             if stat.S_ISREG(mode):

@@ -207,4 +207,6 @@ def _images_below(folder: Path) -> Iterator[tuple[str, int]]:
             if name.endswith(".png"):
                 status = os.lstat(os.path.join(place, name))
                 plain = stat.S_ISREG(status.st_mode)
-                yield f"{inside}/{name}", status.st_size if plain else NO_FILE
+                # A name that is no UTF-8 is told as far as it is one.
+                told = os.fsencode(f"{inside}/{name}").decode(errors="replace")
+                yield told, status.st_size if plain else NO_FILE

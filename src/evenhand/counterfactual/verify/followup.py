@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from evenhand.counterfactual.verify.bundle import Bundle, portable_name, read_json, sha256_of
+from evenhand.counterfactual.verify.bundle import Bundle, file_below, read_json, sha256_of
 from evenhand.counterfactual.verify.lines import Line, WrongOption, first_of, holds
 from evenhand.counterfactual.verify.released import FOLLOWUP, Expected
 from evenhand.counterfactual.verify.values import Value
@@ -86,13 +86,7 @@ def _named_by(release: Path) -> tuple[Path | None, str | None]:
     if audit is None:
         return None, None
     name = audit["path"]
-    folder = release.resolve().parent
-    try:
-        path = folder / portable_name(name.text())
-    except InputError as error:
-        raise InputError(str(error), where=name.where) from None
-    if not path.resolve().is_relative_to(folder):
-        raise name.wrong("a path below the manifest's folder")
+    path = file_below(release.resolve().parent, name.text(), where=name.where)
     return path, audit["sha256"].text()
 
 

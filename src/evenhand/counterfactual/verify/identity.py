@@ -26,6 +26,11 @@ __all__ = [
 RELEASE_MANIFEST = "release_manifest.json"
 """The manifest that lies with a release's code, beside the bundle's folder, or in it."""
 
+PROMPTS = "prompts/canonical_definitions.json"
+"""Where the public registry of prompts lies with a release's code, beside the bundle's folder."""
+
+REGISTRY = "prompt_registry"
+
 ArchiveVariant = Literal["anonymous", "personal"]
 """The published archives: the second differs in what it says of itself, not in its science."""
 
@@ -91,7 +96,8 @@ def check_identity(
     Args:
         variant: which published archive, ``anonymous`` or ``personal``.
         release: a release manifest, whose anchors take the place of the published ones.
-        prompts: a public registry of prompts; without one, the hashes of the published prompts.
+        prompts: a public registry of prompts; without one, that of a release's code beside the
+            bundle; without that, the hashes of the published prompts.
     """
     pins = pins_of(release, variant)
     yield Line(f"Anchors as in {pins.said_by}")
@@ -122,8 +128,9 @@ def _unlike(bundle: Bundle, name: str, sha256: str) -> str | None:
 def _prompts(bundle: Bundle, pins: Pins, given: Path | None) -> Line:
     """Frozen prompts, each of which must be in the public registry word for word."""
     bundle.named(pins.prompts, where="frozen_prompt_registry")
-    frozen = bundle.json(pins.prompts)["prompt_registry"]
-    public = PROMPT_SHA256 if given is None else _hashes(_registry(given))
+    frozen = bundle.json(pins.prompts)[REGISTRY]
+    path = _public(bundle, given)
+    public = PROMPT_SHA256 if path is None else _hashes(read_json(path, where=path.name)[REGISTRY])
     own = _hashes(frozen)
     changed = [f"{key} is not as published" for key in own if public.get(key) != own[key]]
     return holds(
@@ -131,10 +138,14 @@ def _prompts(bundle: Bundle, pins: Pins, given: Path | None) -> Line:
     )
 
 
-def _registry(path: Path) -> Value:
-    if not path.is_file():
-        raise WrongOption(f"{path} is no file", where="--prompts")
-    return read_json(path, where=path.name)["prompt_registry"]
+def _public(bundle: Bundle, given: Path | None) -> Path | None:
+    """The file with the public registry of prompts, if there is one."""
+    if given is not None:
+        if not given.is_file():
+            raise WrongOption(f"{given} is no file", where="--prompts")
+        return given
+    beside = bundle.root.parent / PROMPTS
+    return beside if beside.is_file() else None
 
 
 def _hashes(prompts: Value) -> dict[str, str]:
