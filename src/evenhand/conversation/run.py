@@ -24,9 +24,10 @@ from evenhand.runs.ledger import Ledger
 from evenhand.runs.outlook import CHARACTERS_PER_TOKEN, FIRST_SHOWN, Expected, sampled_places
 from evenhand.runs.progress import Meter
 from evenhand.runs.records import RunRow
-from evenhand.runs.scheduler import MAX_ATTEMPTS, Rates
+from evenhand.runs.scheduler import MAX_ATTEMPTS
 from evenhand.runs.session import Ended, Subjects, conduct
 from evenhand.runs.snapshot import first_difference, sha256
+from evenhand.runs.subjects import rates_of
 from evenhand.settings import Settings
 
 __all__ = [
@@ -375,14 +376,9 @@ def _subjects(planned: Planned, folder: Path) -> Subjects:
     return Subjects(
         tuple(models),
         make,
-        {name: _rates(definition) for name, definition in models.items()},
+        {name: rates_of(definition) for name, definition in models.items()},
         max_attempts=MAX_ATTEMPTS if retried else 1,
     )
-
-
-def _rates(definition: ModelDefinition) -> Rates:
-    options = {**definition.options, **definition.options.get("api_config", {})}
-    return Rates(options.get("requests_per_minute"), options.get("tokens_per_minute"))
 
 
 def _check_budget(budget: Budget | None, planned: Planned) -> None:

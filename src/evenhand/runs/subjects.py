@@ -11,11 +11,11 @@ import orjson
 
 from evenhand.models import registry
 from evenhand.models.chat import ChatModel, Decoding
-from evenhand.models.registry import Subject
+from evenhand.models.registry import Definition, Subject
 from evenhand.runs.scheduler import Rates
 from evenhand.runs.session import Subjects
 
-__all__ = ["address", "decoding_facts", "plan_name", "subjects"]
+__all__ = ["address", "decoding_facts", "plan_name", "rates_of", "subjects"]
 
 
 def address(subject: Subject) -> str:
@@ -48,6 +48,10 @@ def subjects(subject: Subject, folder: Path) -> Subjects:
     def make(_name: str) -> Sequence[ChatModel]:
         return registry.build_all(subject, run_folder=folder)
 
+    return Subjects((name,), make, {name: rates_of(subject)})
+
+
+def rates_of(subject: Definition) -> Rates:
+    """How fast a model may be asked, as its options say, in either place."""
     options = {**subject.options, **subject.options.get("api_config", {})}
-    rates = Rates(options.get("requests_per_minute"), options.get("tokens_per_minute"))
-    return Subjects((name,), make, {name: rates})
+    return Rates(options.get("requests_per_minute"), options.get("tokens_per_minute"))

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from evenhand.counterfactual.pairs.manifest import (
     ManifestPair,
@@ -128,6 +130,35 @@ def test_an_endless_line_is_refused(tmp_path: Path) -> None:
     """A line of more than a megabyte ends the reading."""
     with pytest.raises(InputError, match=":1: is longer than 1 MB"):
         read_manifest(write(tmp_path / "m.jsonl", "x" * 1_000_001))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["pair_id", "source_id", "edit_label", "passed_qc", "source_image_path", "dataset", "stratum",
+     "counterfactual_image_path", "source_attributes", "source_text", "source_sha256", "more"]
+)  # fmt: skip
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=3),
+    tail=st.binary(max_size=9),
+)
+def test_whatever_a_manifest_holds_is_read_or_told(
+    tmp_path: Path, rows: list[dict[str, Any]], tail: bytes
+) -> None:
+    """Any rows, and any bytes after them, are pairs or sentences, and nothing else."""
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b"\n".join([*map(orjson.dumps, [ROW, *rows]), tail]))
+    try:
+        told, pairs = "", len(read_manifest(path).pairs)
+    except InputError as error:
+        told, pairs = str(error), 0
+    assert str(path) in told or 1 <= pairs <= 1 + len(rows)
 
 
 def test_writing_gives_back_what_was_read(tmp_path: Path) -> None:

@@ -152,8 +152,10 @@ def _model(row: RunRow) -> dict[str, str]:
 
 
 def _version(facts: Mapping[str, Any]) -> str | None:
+    """What tells one version of the model from another; that it has its name does not."""
+    name = str(facts["address"]).partition("/")[2]
     for said in facts.get("described") or ():
         for key in _VERSIONS:
-            if isinstance(said.get(key), str | int | float):
+            if isinstance(said.get(key), str | int | float) and str(said[key]) != name:
                 return str(said[key])
     return None
