@@ -78,7 +78,7 @@ def windowed_ssim(source: Grey, other: Grey) -> float:
         float(_window_scores(source[at : at + STRIP], other[at : at + STRIP]).sum())
         for at in range(0, rows, STRIP - WINDOW + 1)
     )
-    return total / (rows * (source.shape[1] - WINDOW + 1))
+    return float(total / (rows * (source.shape[1] - WINDOW + 1)))
 
 
 def edges_of(image: Grey) -> NDArray[np.bool_]:
