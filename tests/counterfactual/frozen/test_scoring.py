@@ -217,6 +217,7 @@ def test_a_score_as_the_one_record(tmp_path: Path) -> None:
     assert (rate.n, rate.n_clusters, rate.cluster, rate.seed) == (2, 2, "source", 42)
     assert rate.method == "source-clustered percentile (pcg64)"
     assert rate.subject == "cut ?"
+    assert (rate.bound_low, rate.bound_high) == (1 / 12, 11 / 12)
     total = result.accounting[0]
     assert (total.asked, total.answered, total.refused, total.failed) == (12, 1 + 1, 1, 9)
     lines = list(summary_lines(made))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +153,10 @@ def test_what_is_no_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_half_a_surrogate_pair_is_read(tmp_path: Path) -> None:
-    """A report cut inside a character, as JSON escapes it, is a report."""
+    """A report cut inside a character, as JSON escapes it, is a report; we write it so, too."""
     path = tmp_path / "s.json"
-    path.write_text(json.dumps(entries({"source_report": "cut \ud83d"})))
+    results = [{**ENTRY, "source_report": "cut \ud83d"}]
+    write_submission(path, model={"name": "m"}, scope="toy", results=results)
     assert read_submission(path).results[0].source_report == "cut \ud83d"
 
 

@@ -91,7 +91,7 @@ def score(
     version = VERSIONS[check_draws(iterations, seed, stream)]
     categories = registry or load_registry(SPINE)
     held = read_scope(
-        as_scope(scope or submission.scope),
+        as_scope(submission.scope if scope is None else scope),
         artifacts=artifacts,
         version=version,
         submitted=[entry.pair_id for entry in submission.results],

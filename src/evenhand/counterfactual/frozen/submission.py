@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,13 +189,13 @@ def write_submission(
     as_scope(scope)
     if _is_blank(model.get("name")):
         raise _wrong(path.name, "model.name", model, "a text that is not blank", key="name")
-    head = orjson.dumps({"schema_version": SCHEMA, "model": dict(model), "scope": scope})
+    head = _dumped({"schema_version": SCHEMA, "model": dict(model), "scope": scope})
     count = 0
     with whole_file(path) as out:
         out.write(head[:-1] + b', "results": [\n')
         for result in results:
             _check_entry(result, f"results[{count}]")
-            out.write((b",\n" if count else b"") + orjson.dumps(dict(result)))
+            out.write((b",\n" if count else b"") + _dumped(result))
             count += 1
         out.write(b"\n]}\n")
         if not count:
@@ -290,6 +291,13 @@ def _pair_reports(entry: SubmittedPair, source_id: str | None) -> PairReports:
         counterfactual=entry.counterfactual_report,
         dataset=dataset if underscore and dataset else None,
     )
+
+
+def _dumped(value: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(dict(value))
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which only an escape can hold
+        return json.dumps(dict(value)).encode()
 
 
 def _is_blank(value: Any) -> bool:

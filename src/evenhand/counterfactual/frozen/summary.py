@@ -20,28 +20,10 @@ def result_of(score: Mapping[str, Any], *, stream: Stream) -> Result:
     """The two endpoints with their frozen intervals, and what became of the pairs.
 
     The unit of the accounting is the pair: refused in full counts as refused, missing as failed.
+    The bounds are the value had each of these been a 0, and had each been a 1.
     """
     coverage, quality = score["coverage"], score["data_quality"]
-    estimates = [
-        Estimate(
-            instrument=INSTRUMENT,
-            subject=_writable(str(score["model"]["name"])),
-            name=name,
-            condition=score["scope"],
-            scale=_SCALES[key],
-            value=endpoint["point_estimate"],
-            low=endpoint["ci95"]["lower"],
-            high=endpoint["ci95"]["upper"],
-            level=0.95,
-            n=endpoint["n_pairs"],
-            n_clusters=coverage["unique_sources_usable"],
-            cluster="source",
-            method=f"source-clustered percentile ({stream})",
-            seed=score["scoring_config"]["bootstrap_seed"],
-        )
-        for key, name in _NAMES.items()
-        for endpoint in [score["primary_endpoints"][key]]
-    ]
+    estimates = [_estimate(score, key, stream) for key in _NAMES]
     total = Accounting(
         asked=coverage["expected_pairs"],
         answered=quality["usable_pairs"],
@@ -49,6 +31,33 @@ def result_of(score: Mapping[str, Any], *, stream: Stream) -> Result:
         failed=coverage["missing_pairs"],
     )
     return Result.of(estimates, [total], score["warnings"])
+
+
+def _estimate(score: Mapping[str, Any], key: str, stream: Stream) -> Estimate:
+    endpoint, coverage = score["primary_endpoints"][key], score["coverage"]
+    value, usable, asked = (
+        endpoint["point_estimate"],
+        endpoint["n_pairs"],
+        coverage["expected_pairs"],
+    )
+    return Estimate(
+        instrument=INSTRUMENT,
+        subject=_writable(str(score["model"]["name"])),
+        name=_NAMES[key],
+        condition=score["scope"],
+        scale=_SCALES[key],
+        value=value,
+        low=endpoint["ci95"]["lower"],
+        high=endpoint["ci95"]["upper"],
+        level=0.95,
+        n=usable,
+        n_clusters=coverage["unique_sources_usable"],
+        cluster="source",
+        method=f"source-clustered percentile ({stream})",
+        seed=score["scoring_config"]["bootstrap_seed"],
+        bound_low=value * usable / asked,
+        bound_high=(value * usable + asked - usable) / asked,
+    )
 
 
 def summary_lines(score: Mapping[str, Any]) -> Iterator[str]:
