@@ -126,6 +126,15 @@ def test_a_published_model_that_is_missing_does_not_hold(copy: Path, failures: F
     assert "radfm: is in no panel" in failures("table2", copy, model="radfm")
 
 
+def test_a_table_that_lost_a_model_does_not_hold(copy: Path, failures: Failures) -> None:
+    """A model of the summary that no panel names any more is missed."""
+    path = copy / PANELS / "baseline_only_retained/panel_manifest.json"
+    write_json(path, {"models": ["llama-4-scout", "qwen2.5-vl"]})
+    wanted = "The summary tells of radfm, the baseline panel does not"
+    assert failures("table2", copy) == wanted
+    assert failures("table2", copy, model="gpt-5.4") == ""
+
+
 def test_refusals_alone_do_not_hold(copy: Path, failures: Failures) -> None:
     """A model of whose pairs none is usable has no figure, and that is said."""
     rows = read_json(copy / ROWS)

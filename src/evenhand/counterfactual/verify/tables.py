@@ -14,7 +14,7 @@ from evenhand.counterfactual.reading.read import read_reports
 from evenhand.counterfactual.spec import FULL_REFUSAL, Registry
 from evenhand.counterfactual.verify.bundle import ANALYSIS, Bundle
 from evenhand.counterfactual.verify.endpoints import Endpoints, endpoints_of
-from evenhand.counterfactual.verify.lines import Line, WrongOption
+from evenhand.counterfactual.verify.lines import Line, WrongOption, first_of
 from evenhand.counterfactual.verify.records import models_of, paired_records, panel_of
 from evenhand.counterfactual.verify.values import Value
 from evenhand.errors import InputError, StatsError
@@ -134,6 +134,8 @@ def check_table2(
             yield Line(str(error), ok=False)
             continue
         yield from _table2_of(ends, frozen, recompute)
+    if model == ALL:
+        yield from _left_out(bundle, summary)
 
 
 def check_gap(bundle: Bundle, registry: Registry, *, model: str) -> Iterator[Line]:
@@ -290,6 +292,17 @@ def _table2_of(
         yield Line("CI mode: read from the frozen summary; --recompute-ci computes them again")
     else:
         yield from _intervals(ends, frozen, recompute)
+
+
+def _left_out(bundle: Bundle, summary: Value) -> Iterator[Line]:
+    """Models that the summary tells of and that no panel has: a table that has lost rows."""
+    for panel, models in models_of(bundle).items():
+        told = summary["panels"][panel]["models"].object()
+        lost = sorted(told.keys() - set(models))
+        if lost:
+            yield Line(
+                f"The summary tells of {first_of(lost)}, the {panel} panel does not", ok=False
+            )
 
 
 def _same(text: str, counted: int, frozen: int) -> Line:
