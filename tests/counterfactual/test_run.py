@@ -188,16 +188,6 @@ def test_a_model_without_vision_ends_the_run_with_a_sentence(
     assert len(server.calls) < 80
 
 
-def test_models_in_this_process_are_refused_before(tmp_path: Path) -> None:
-    """A backend that reads words alone is refused for images, and taken for texts."""
-    manifest = str(bundle(tmp_path / "b", 1, texts=True))
-    with pytest.raises(InputError, match="hf/tiny takes no images"):
-        prepare(ReportSpec(pairs=manifest), subject="hf/tiny")
-    assert (
-        len(prepare(ReportSpec(pairs=manifest, prompt="text_only"), subject="hf/tiny").work) == 4
-    )
-
-
 def test_a_budget_stops_and_a_resume_goes_on(local: Settings, tmp_path: Path) -> None:
     """A run of few requests stops between the images of a pair, and the rest gives the same bytes."""
     manifest = bundle(tmp_path / "b", 2)

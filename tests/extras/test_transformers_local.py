@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from evenhand.errors import SubjectError
-from evenhand.models.chat import Answer, ChatModel, Decoding, Failure, Message, Reply, Request
+from evenhand.models.chat import (
+    Answer,
+    ChatModel,
+    Decoding,
+    Failure,
+    Image,
+    Message,
+    Reply,
+    Request,
+)
 from evenhand.models.registry import Subject, build
 
 pytestmark = [
@@ -126,3 +137,30 @@ def test_a_folder_without_a_model_is_a_subject_error(tmp_path: Path) -> None:
     with pytest.raises(SubjectError, match="cannot be loaded") as caught:
         ask(tmp_path, [request()])
     assert "\n" not in str(caught.value)
+
+
+def seen(shade: int) -> Message:
+    """A turn with a grey image."""
+    out = BytesIO()
+    Pillow.new("L", (20, 16), shade).save(out, format="PNG")
+    return Message("user", "What is it?", (Image(out.getvalue(), "image/png"),))
+
+
+def test_a_model_that_sees_is_shown_the_image(tiny_llava: Path) -> None:
+    """Black, white and no image give three replies; the same image gives the same one."""
+    decoding = Decoding(temperature=0.0, max_tokens=8)
+    turns = [seen(0), seen(255), seen(0), Message("user", "What is it?")]
+    asked = [Request((MESSAGES[0], turn), decoding, top_logprobs=1) for turn in turns]
+    black, white, again, blind = ask(tiny_llava, asked)
+    assert isinstance(black, Answer)
+    assert black == again
+    assert isinstance(white, Answer)
+    assert isinstance(blind, Answer)
+    assert len({reply.logprobs for reply in (black, white, blind)}) == 3
+    assert black.usage.prompt_tokens == blind.usage.prompt_tokens + 4
+
+
+def test_a_model_of_words_alone_is_shown_none(tiny_llama: Path) -> None:
+    """An image for it is an error of the run, and is never left out in silence."""
+    with pytest.raises(SubjectError, match="takes no images"):
+        ask(tiny_llama, [Request((seen(0),))])

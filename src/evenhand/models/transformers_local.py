@@ -18,6 +18,7 @@ from evenhand.models.chat import (
     Answer,
     Decoding,
     Failure,
+    Image,
     Message,
     Reply,
     Request,
@@ -37,7 +38,10 @@ _SPEAKERS = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 
 class TransformersLocal:
-    """A causal language model loaded by ``AutoModelForCausalLM``.
+    """A causal language model loaded by ``AutoModelForCausalLM``, or one that sees.
+
+    A model that transformers knows as one from images and text to text is loaded as that, with its
+    processor, and is sent the images of a request.
 
     Args:
         name: a Hugging Face id or a folder.
@@ -62,6 +66,7 @@ class TransformersLocal:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evenhand-hf")
         self._model: Any = None
         self._tokenizer: Any = None
+        self._processor: Any = None
         self._penalty_said = False
 
     def __repr__(self) -> str:
@@ -70,10 +75,8 @@ class TransformersLocal:
     async def ask(self, request: Request, /) -> Reply:
         """Generate one reply in the worker thread. Same seed and request, same reply.
 
-        Raises ``SubjectError`` for an image: what is loaded here reads words alone.
+        Raises ``SubjectError`` for an image where the model reads words alone.
         """
-        if any(message.images for message in request.messages):
-            raise SubjectError("takes no images; serve it with vllm or ollama", model=self.name)
         return await self._in_worker(self._generate, request)
 
     async def describe(self) -> Mapping[str, Any]:
@@ -83,7 +86,7 @@ class TransformersLocal:
     async def close(self) -> None:
         """Let the worker finish and free the model."""
         await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
-        self._model = self._tokenizer = None
+        self._model = self._tokenizer = self._processor = None
 
     async def _in_worker(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, *arguments)
@@ -92,16 +95,32 @@ class TransformersLocal:
         if self._model is not None:
             return
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
 
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(self._path)
-            model = AutoModelForCausalLM.from_pretrained(self._path, dtype=self._dtype)
-            self._model = model.to(device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
+            self._model = self._loaded().to(device).eval()
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
             first_line = str(error).strip().splitlines()[0]
             raise SubjectError(f"cannot be loaded: {first_line}", model=self.name) from None
+
+    def _loaded(self) -> Any:
+        """The model, with its tokenizer and, where it sees, its processor beside it."""
+        from transformers import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForImageTextToText,
+            AutoProcessor,
+            AutoTokenizer,
+        )
+
+        config = AutoConfig.from_pretrained(self._path)
+        if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            self._processor = AutoProcessor.from_pretrained(self._path)
+            self._tokenizer = self._processor.tokenizer
+            return AutoModelForImageTextToText.from_pretrained(self._path, dtype=self._dtype)
+        self._tokenizer = AutoTokenizer.from_pretrained(self._path)
+        return AutoModelForCausalLM.from_pretrained(self._path, dtype=self._dtype)
 
     def _described(self) -> dict[str, Any]:
         import torch
@@ -116,7 +135,8 @@ class TransformersLocal:
             "parameters": self._model.num_parameters(),
             "dtype": str(self._model.dtype),
             "device": str(self._model.device),
-            "max_model_len": getattr(config, "max_position_embeddings", None),
+            "max_model_len": self._context(),
+            "sees": self._processor is not None,
             "transformers": transformers.__version__,
             "torch": torch.__version__,
         }
@@ -125,9 +145,7 @@ class TransformersLocal:
         import torch
 
         self._load()
-        tokens = self._tokenizer(
-            self._prompt(request), return_tensors="pt", add_special_tokens=self._is_plain()
-        ).to(self._model.device)
+        tokens = self._tokens(request).to(self._model.device)
         n_prompt = tokens["input_ids"].shape[1]
         limit = request.decoding.max_tokens or DEFAULT_MAX_TOKENS
         too_long = self._too_long(n_prompt, limit)
@@ -138,8 +156,7 @@ class TransformersLocal:
                 torch.manual_seed(request.seed)
             try:
                 made = self._model.generate(
-                    input_ids=tokens["input_ids"],
-                    attention_mask=tokens["attention_mask"],
+                    **tokens,
                     pad_token_id=self._pad_token(),
                     max_new_tokens=limit,
                     return_dict_in_generate=True,
@@ -176,6 +193,21 @@ class TransformersLocal:
             )
         return tuple(tokens)
 
+    def _tokens(self, request: Request) -> Any:
+        """What the model is given: the prompt's tokens, and the images' pixels beside them."""
+        pictures = [image for message in request.messages for image in message.images]
+        prompt = self._prompt(request)
+        if not pictures:
+            return self._tokenizer(
+                prompt,
+                return_tensors="pt",
+                add_special_tokens=self._is_plain(),
+                return_token_type_ids=False,
+            )
+        if self._processor is None:
+            raise SubjectError("takes no images; choose a model with vision", model=self.name)
+        return self._processor(text=[prompt], images=_opened(pictures), return_tensors="pt")
+
     def _is_plain(self) -> bool:
         return not self._tokenizer.chat_template
 
@@ -192,8 +224,9 @@ class TransformersLocal:
 
     def _templated(self, messages: Sequence[Message], decoding: Decoding) -> str:
         thinking = decoding.enable_thinking
-        text: str = self._tokenizer.apply_chat_template(
-            [{"role": m.role, "content": m.text} for m in messages],
+        speaker = self._tokenizer if self._processor is None else self._processor
+        text: str = speaker.apply_chat_template(
+            [{"role": m.role, "content": self._content(m)} for m in messages],
             tokenize=False,
             add_generation_prompt=True,
             **({} if thinking is None else {"enable_thinking": thinking}),
@@ -201,13 +234,25 @@ class TransformersLocal:
         return text
 
     def _too_long(self, n_prompt: int, limit: int) -> Failure | None:
-        room = getattr(self._model.config, "max_position_embeddings", None)
+        room = self._context()
         if room is None or n_prompt + limit <= room:
             return None
         return Failure(
             f"the prompt has {n_prompt} tokens and the reply may have {limit}: "
             f"more than the model's context of {room}"
         )
+
+    def _content(self, message: Message) -> Any:
+        """A turn as templates take it: words, or parts with the images first."""
+        if self._processor is None:
+            return message.text
+        pictures: list[dict[str, str]] = [{"type": "image"} for _ in message.images]
+        return [*pictures, {"type": "text", "text": message.text}]
+
+    def _context(self) -> int | None:
+        config = self._model.config.get_text_config()
+        room: int | None = getattr(config, "max_position_embeddings", None)
+        return room
 
     def _end_tokens(self) -> set[int]:
         ends = self._model.generation_config.eos_token_id
@@ -231,3 +276,12 @@ class TransformersLocal:
         if given.get("top_k", 1) <= 0:  # -1 and 0 mean "all tokens" to servers
             given["top_k"] = 0
         return {"do_sample": True, **given} if given else {}
+
+
+def _opened(pictures: Sequence[Image]) -> list[Any]:
+    """Images as processors take them, in red, green and blue."""
+    from io import BytesIO
+
+    from PIL import Image as Pillow
+
+    return [Pillow.open(BytesIO(picture.data)).convert("RGB") for picture in pictures]

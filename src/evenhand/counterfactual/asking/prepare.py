@@ -23,7 +23,7 @@ from evenhand.models.chat import Decoding
 from evenhand.models.registry import Subject, parse
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import RunRow
-from evenhand.runs.subjects import address, decoding_facts, plan_name
+from evenhand.runs.subjects import decoding_facts, plan_name
 
 __all__ = ["REPLY_TOKENS", "Planned", "ReportSpec", "prepare", "work_of"]
 
@@ -32,8 +32,6 @@ REPLY_TOKENS = 1_024
 
 # More than a person mends at once; the rest is counted.
 MOST_PROBLEMS = 20
-# In-process models by transformers are loaded for text alone.
-WITHOUT_IMAGES = frozenset({"hf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +83,7 @@ def prepare(spec: ReportSpec, *, subject: Subject | str, seed: int = 0) -> Plann
     """Plan a run.
 
     Raises:
-        InputError: the manifest, the prompt or the registry cannot be read, or the model takes no
-            images.
+        InputError: the manifest, the prompt or the registry cannot be read.
         InvalidInputs: everything that is wrong with the manifest, or that its pairs lack.
     """
     spec = _here(spec)
@@ -95,12 +92,6 @@ def prepare(spec: ReportSpec, *, subject: Subject | str, seed: int = 0) -> Plann
     edits = {edit: dict(levels) for edit, levels in registry.edits.items()}
     manifest = read_manifest(spec.pairs)
     chosen = parse(subject) if isinstance(subject, str) else subject
-    if prompt.shows_image and chosen.backend in WITHOUT_IMAGES:
-        raise InputError(
-            f"{address(chosen)} takes no images; serve the model with vllm or ollama, or ask about "
-            "texts with --prompt text_only",
-            where="--model",
-        )
     pairs = manifest.pairs[: spec.limit]
     _check_pairs(pairs, manifest, prompt, edits)
     notes = tuple(_notes(manifest, pairs, edits))
