@@ -21,7 +21,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(whole: Path, tmp_path: Path) -> Path:
     """A bundle of the test's own, with what lies beside it."""
-    shutil.copytree(whole.parent, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(whole.parent, tmp_path, dirs_exist_ok=True, copy_function=shutil.copyfile)
     return tmp_path / "artifacts"
 
 

@@ -199,7 +199,7 @@ def _fuzz(folder: Path, damage: tuple[str, Callable[[bytes], bytes]]) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(damage=_damage())
 def test_damage_is_told_in_lines(worn: Path, damage: tuple[str, Callable[[bytes], bytes]]) -> None:
