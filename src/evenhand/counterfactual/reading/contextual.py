@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import add
@@ -80,9 +80,13 @@ class _Words:
             self.words = pieces[::2]
             self._starts = list(accumulate(map(len, pieces), initial=0))[::2]
 
+    def among(self, wanted: Collection[str]) -> list[int]:
+        """Which words are among these."""
+        return [i for i, word in enumerate(self.words) if word in wanted]
+
     def places_of(self, wanted: frozenset[str]) -> list[int]:
         """Where these words begin, in order."""
-        return [self._starts[i] for i, word in enumerate(self.words) if word in wanted]
+        return [self._starts[i] for i in self.among(wanted)]
 
     def prefixed(self, i: int) -> bool:
         """Whether a prefix that denies stands right before word i."""
@@ -197,17 +201,23 @@ class ContextualMatcher:
             if not self._nested.isdisjoint(words.words):
                 hits = _not_within(hits, self._findings)
             hits = self._in_their_part(hits, lowered)
-        cues = words.places_of(CUE_WORDS)
-        return _not_denied(hits, text, lowered, cues, once=once) if cues else hits
+        if CUE_WORDS.isdisjoint(words.words):
+            return hits
+        return _not_denied(hits, text, lowered, words.places_of(CUE_WORDS), once=once)
 
     def _hits(self, words: _Words) -> list[_Hit]:
         """Every place where a term stands: (start, end, categories, begins with a negation)."""
-        firsts = self._trie.children
+        firsts, text = self._trie.children, words.words
         found: list[_Hit] = []
-        for i in [i for i, word in enumerate(words.words) if word in firsts]:
-            word = words.words[i]
-            if not words.prefixed(i):
-                words.walk(i, firsts[word], word in NEGATORS, found)
+        for i in words.among(firsts):
+            node = firsts[text[i]]
+            following = text[i + 1] if i + 1 < len(text) else ""
+            # Most words that could begin a term go on otherwise.
+            ends_here = following and following not in node.children
+            negating = text[i] in NEGATORS
+            if (ends_here and not node.bits and not negating) or words.prefixed(i):
+                continue
+            words.walk(i, node, negating, found)
         return found
 
     def _in_their_part(self, hits: list[_Hit], lowered: str) -> list[_Hit]:

@@ -26,7 +26,8 @@ _CUES = """
 CUE_WORDS = frozenset(_CUES.split())
 """Words of which each denial holds at least one."""
 
-_EDGE = re.compile(r"[.!?;](?=[\s\"')\]*]|$)|\n[^\S\n]*(?=[\n\-*•#>A-Z\d]|$)")
+# One set of characters up front lets the search skip everything else at once.
+_EDGE = re.compile(r"[.!?;\n](?:(?<!\n)(?=[\s\"')\]*]|$)|(?<=\n)[^\S\n]*(?=[\n\-*•#>A-Z\d]|$))")
 
 _ADVERBS = r"(?: (?:been|be|currently|yet|at this (?:time|stage|point)|\w+ly))*"
 _SEEN = (

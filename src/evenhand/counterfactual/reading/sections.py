@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["advising_parts"]
@@ -23,10 +24,10 @@ _OTHER = re.compile(
     r"(?: (?:level|assessment|rating|score)| (?:and|&|/) [\w ]+)?|assessment"
 )
 # A text that holds none of these words has no heading that advises.
-_HINTS = re.compile(
-    r"recomm|recomend|raccomand|empfehl|next step|plan|management|advice|suggestion|follow|"
-    r"treatment|disposition|procedere|vorgehen"
-)
+_HINTS = (
+    "recomm", "next step", "plan", "management", "advice", "follow", "treatment", "suggestion",
+    "disposition", "recomend", "raccomand", "empfehl", "procedere", "vorgehen",
+)  # fmt: skip
 _SENTENCE_END = re.compile(r"[.;!?][*_\s]+(?=\S)")
 _MARKS = " \t#*_>•()[]-–—.0123456789"
 _MOST = 60
@@ -48,7 +49,7 @@ def advising_parts(lowered: str) -> list[tuple[int, int, bool]]:
         >>> advising_parts("mri is advised")
         []
     """
-    if _HINTS.search(lowered) is None:
+    if not any(hint in lowered for hint in _HINTS):
         return []
     parts: list[tuple[int, int, bool]] = []
     begun: tuple[int, bool] | None = None
@@ -76,13 +77,16 @@ def _before_colons(line: str, offset: int) -> Iterator[tuple[int, _Kind]]:
     past = 0
     while (colon := line.find(":", past)) >= 0:
         begin = max(past, colon - _MOST - 1)
-        *_, end = (begin, *(m.end() for m in _SENTENCE_END.finditer(line, begin, colon)))
+        end = begin
+        if any(mark in line[begin:colon] for mark in ".;!?"):
+            *_, end = (begin, *(m.end() for m in _SENTENCE_END.finditer(line, begin, colon)))
         phrase = line[end:colon]
-        if (end > begin or begin == past) and (kind := _kind(phrase)):
+        if (end > begin or begin == past) and len(phrase) <= _MOST and (kind := _kind(phrase)):
             yield offset + end, kind
         past = colon + 1
 
 
+@lru_cache(maxsize=4096)  # reports of one model have the same few headings
 def _kind(phrase: str) -> _Kind | None:
     core = phrase.strip(_MARKS)
     if not core or len(core) > _MOST or core.count(" ") >= _MOST_WORDS:
