@@ -299,6 +299,24 @@ def test_what_a_run_takes(tmp_path: Path) -> None:
     assert expected.prompt_tokens == pytest.approx(characters / 4, rel=0.05)
 
 
+def test_replies_had_elsewhere_are_a_run(local: Settings, tmp_path: Path) -> None:
+    """Requests written, answered by anyone, and read back by key and step."""
+    manifest = str(bundle(tmp_path / "b", 1))
+    planned = prepare(ReportSpec(pairs=manifest, requery=1), subject=NEUTRAL)
+    replies = tmp_path / "replies.jsonl"
+    with replies.open("w", encoding="utf-8") as file:
+        for asked in requests_of(planned):
+            row = {"key": asked["key"], "step": asked["step"], "text": f"{asked['role']}: normal."}
+            file.write(json.dumps(row) + "\n")
+    run = reported(local, Path(manifest), f"recorded/{replies}", requery=1)
+    with Ledger(local) as ledger:
+        found = reports_of_run(ledger, run)
+    assert {(pair.source, pair.counterfactual) for pair in found.pairs} == {
+        ("source: normal.", "counterfactual: normal.")
+    }
+    assert [requery.report for requery in found.requeries] == ["source: normal."]
+
+
 def test_the_scope_of_a_limited_run_is_toy(tmp_path: Path) -> None:
     """A part of a manifest claims no scope; what is asked for stands."""
     manifest = str(bundle(tmp_path / "b", 1))

@@ -79,6 +79,7 @@ def test_rows_that_failed_quality_control_are_counted(tmp_path: Path) -> None:
         ({"pair_id": 3}, "pair_id must be a text, not 3"),
         ({"pair_id": "a"}, "pair_id 'a' must be source_id and edit_label"),
         ({**ROW, "edit_label": "old"}, "must be source_id and edit_label"),
+        ({"pair_id": "a\x00b__c"}, "holds control characters"),
         ({**ROW, "source_id": " "}, "source_id must be a text, not ' '"),
         ({**ROW, "passed_qc": "yes"}, "passed_qc must be true or false, not 'yes'"),
         ({**ROW, "source_image_path": "../x.png"}, "must be a path below the bundle's folder"),

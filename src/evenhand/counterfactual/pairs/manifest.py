@@ -268,6 +268,8 @@ class _Check:
                 f"pair_id {pair_id!r} must be source_id and edit_label with two underscores "
                 f"between them: {source_id + '__' + edit!r}"
             )
+        if not pair_id.isprintable():  # ids stand in keys, files and on terminals
+            raise InputError(f"pair_id {pair_id!r} holds control characters; leave them out")
         images = [self._image(row, name) for name in _IMAGES]
         digests = [_digest(row, name) for name in _DIGESTS]
         dataset, stratum, *texts = (_text(row, name) for name in _TEXTS)
