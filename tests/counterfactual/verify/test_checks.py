@@ -209,7 +209,7 @@ def test_damage_is_told_in_lines(worn: Path, damage: tuple[str, Callable[[bytes]
 
 @pytest.mark.slow
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(damage=_damage())
 def test_much_damage_is_told_in_lines(
