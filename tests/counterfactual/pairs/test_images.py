@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from evenhand.counterfactual.pairs.images import facts_of, grey_of, image_size, open_rgb
-from evenhand.errors import InputError, NotFound
+from evenhand.errors import EvenhandError, InputError, NotFound
 from support.pictures import picture, pixels
 
 
 def turned(path: Path, orientation: int) -> Path:
-    """A JPEG that a viewer must turn."""
+    """An image that a viewer must turn."""
     image = Image.fromarray(pixels(1))
     exif = image.getexif()
     exif[ExifTags.Base.Orientation] = orientation
@@ -31,6 +32,31 @@ def test_facts_are_those_of_file_and_picture(tmp_path: Path) -> None:
     assert (facts.width, facts.height, facts.orientation) == (20, 16, 1)
     assert facts.size_bytes == png.stat().st_size
     assert facts.pixels == other.pixels != facts_of(picture(tmp_path / "b.png", 2)).pixels
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turning_is_pillows_own(tmp_path: Path, orientation: int) -> None:
+    """All eight orientations; a value that means nothing turns nothing."""
+    with Image.open(turned(tmp_path / "a.jpg", orientation)) as image:
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    assert open_rgb(tmp_path / "a.jpg").tobytes() == expected.tobytes()
+    assert facts_of(turned(tmp_path / "b.jpg", 11)).orientation == 1
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "tiff"])
+def test_damaged_files_are_read_or_refused(tmp_path: Path, ending: str) -> None:
+    """Bytes changed at random: nothing but our own errors, from whichever reader."""
+    path = tmp_path / f"a.{ending}"
+    whole = turned(path, 6).read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        raw = np.frombuffer(whole, dtype=np.uint8).copy()
+        at = rng.integers(0, min(len(raw), int(rng.choice([80, len(raw)]))), 4)
+        raw[at] = rng.integers(0, 256, 4)
+        path.write_bytes(raw.tobytes())
+        for read in (facts_of, image_size, open_rgb):
+            with contextlib.suppress(EvenhandError):
+                read(path)
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])

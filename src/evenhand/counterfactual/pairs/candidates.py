@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from evenhand.counterfactual.pairs.images import ENDINGS
 from evenhand.errors import InputError, InvalidInputs, NotFound
@@ -116,7 +117,10 @@ def from_table(path: Path) -> Found:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot be listed ({error.strerror})", where=str(folder)) from error
 
 
 class _Folder:
@@ -228,8 +232,8 @@ def _json_rows(
             continue
         where = f"{path}: line {number}"
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
             problems.append(InputError("is no JSON", where=where))
             continue
         if not isinstance(row, dict):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from evenhand.errors import InputError, NotFound
 
@@ -20,6 +22,22 @@ __all__ = ["ENDINGS", "Grey", "ImageFacts", "facts_of", "grey_of", "image_size",
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Endings of file names that are taken for images, in lower case."""
+
+# EXIF's orientations, and what makes them upright. Pillow's own turning also writes the EXIF anew, and
+# fails where that is damaged.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+FIRST_ON_SIDE = 5
+
+# What Pillow's readers raise on damaged files.
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 
 Grey = NDArray[np.float64]
 """A greyscale image, shape (height, width), 0 black to 1 white."""
@@ -52,7 +70,7 @@ def facts_of(path: Path) -> ImageFacts:
     """
     raw = _bytes(path)
     with _opened(io.BytesIO(raw), path) as image:
-        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = _orientation(image)
         seen = _upright(image)
         hasher = hashlib.blake2b(f"{seen.size}".encode(), digest_size=16)
         hasher.update(seen.tobytes())
@@ -77,7 +95,7 @@ def image_size(path: Path) -> tuple[int, int]:
     _exists(path)
     with _opened(path, path) as image:
         width, height = image.size
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        turned = _orientation(image) >= FIRST_ON_SIDE
     return (height, width) if turned else (width, height)
 
 
@@ -111,7 +129,7 @@ def grey_of(image: Image.Image, size: tuple[int, int] | None = None) -> Grey:
 
 
 def _exists(path: Path) -> None:
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, never an error of the system's
         raise NotFound("image", str(path), hint="check the path")
 
 
@@ -132,9 +150,9 @@ def _opened(file: io.BytesIO | Path, path: Path) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")
             with Image.open(file) as image:
                 yield image
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (*BROKEN, Image.DecompressionBombError) as error:
         raise InputError(
             f"is no image that can be read ({_why(error)})", where=str(path)
         ) from None
@@ -148,8 +166,16 @@ def _why(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def _orientation(image: Image.Image) -> int:
+    """The EXIF value; 1 where there is none, or one that means nothing."""
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if isinstance(value, int) and value in TURNS else 1
+
+
 def _upright(image: Image.Image) -> Image.Image:
-    return _eight_bits(ImageOps.exif_transpose(image)).convert("RGB")
+    turn = TURNS.get(_orientation(image))
+    seen = _eight_bits(image).convert("RGB")
+    return seen if turn is None else seen.transpose(turn)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
