@@ -104,8 +104,24 @@ def test_parts_begin_and_end_at_headings() -> None:
 def test_clauses_end_where_a_new_line_begins_anew() -> None:
     """A wrapped sentence goes on over the line break; decimals and list items are told apart."""
     text = "No 3.5 mm\nlesion\nOsteophytes; ct"
-    assert [text[i] for i in clause_ends(text)] == ["\n", ";"]
-    assert clause_ends(text)[0] == text.index("\nO")
+    assert [text[i] for i in clause_ends(text, [0])] == ["\n", ";"]
+    assert clause_ends(text, [0])[0] == text.index("\nO")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["no", ".", ". ", ".\n", "\n", "\n- ", ";", "a b", "A", "? "]), max_size=25
+    )
+)
+def test_clauses_around_places_are_those_of_all(pieces: list[str]) -> None:
+    """Ends are looked for only near the places asked for, and those around each are all there."""
+    text = "".join(pieces)
+    cues = [i for i in range(len(text)) if text.startswith("no", i)]
+    every, some = clause_ends(text, range(len(text))), clause_ends(text, cues)
+    assert set(some) <= set(every)
+    for cue in cues:
+        assert max((e for e in every if e < cue), default=-1) in (-1, *some)
+        assert min((e for e in every if e >= cue), default=-1) in (-1, *some)
 
 
 def test_what_only_seems_to_deny_denies_nothing() -> None:

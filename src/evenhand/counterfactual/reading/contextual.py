@@ -84,9 +84,9 @@ class _Words:
         """Which words are among these."""
         return [i for i, word in enumerate(self.words) if word in wanted]
 
-    def places_of(self, wanted: frozenset[str]) -> list[int]:
-        """Where these words begin, in order."""
-        return [self._starts[i] for i in self.among(wanted)]
+    def places_of(self, wanted: frozenset[str], among: Iterable[int]) -> list[int]:
+        """Where those of some words begin that are wanted, in order."""
+        return [self._starts[i] for i in among if self.words[i] in wanted]
 
     def prefixed(self, i: int) -> bool:
         """Whether a prefix that denies stands right before word i."""
@@ -162,6 +162,7 @@ class ContextualMatcher:
             _words_of_terms(self.categories[len(self.categories) - advised :])
         )
         self._findings = (1 << (len(self.categories) - advised)) - 1
+        self._of_use = frozenset(self._trie.children) | CUE_WORDS | self._nested
         names = [category.name for category in self.categories]
         self._nothing = 1 << names.index(no_finding) if no_finding in names else 0
 
@@ -194,23 +195,25 @@ class ContextualMatcher:
         """The hits that count; with ``once``, those that add nothing may be missing."""
         text, lowered = _flattened(text)
         words = _Words(lowered)
-        hits = self._hits(words)
+        of_use = words.among(self._of_use)
+        hits = self._hits(words, of_use)
         if not hits:
             return []
         if self._advises:
-            if not self._nested.isdisjoint(words.words):
+            if any(words.words[i] in self._nested for i in of_use):
                 hits = _not_within(hits, self._findings)
             hits = self._in_their_part(hits, lowered)
-        if CUE_WORDS.isdisjoint(words.words):
-            return hits
-        return _not_denied(hits, text, lowered, words.places_of(CUE_WORDS), once=once)
+        cues = words.places_of(CUE_WORDS, of_use)
+        return _not_denied(hits, text, lowered, cues, once=once) if cues else hits
 
-    def _hits(self, words: _Words) -> list[_Hit]:
+    def _hits(self, words: _Words, of_use: Iterable[int]) -> list[_Hit]:
         """Every place where a term stands: (start, end, categories, begins with a negation)."""
         firsts, text = self._trie.children, words.words
         found: list[_Hit] = []
-        for i in words.among(firsts):
-            node = firsts[text[i]]
+        for i in of_use:
+            node = firsts.get(text[i])
+            if node is None:
+                continue
             following = text[i + 1] if i + 1 < len(text) else ""
             # Most words that could begin a term go on otherwise.
             ends_here = following and following not in node.children
@@ -300,7 +303,7 @@ def _not_denied(
     hits: Iterable[_Hit], text: str, lowered: str, cues: list[int], *, once: bool
 ) -> list[_Hit]:
     """The hits that no clause denies; ``cues``: where words of negation stand, sorted."""
-    ends = clause_ends(text)
+    ends = clause_ends(text, cues)
     cued = {bisect_left(ends, cue) for cue in cues}
     kept: list[_Hit] = []
     known: dict[int, list[tuple[int, int]]] = {}
