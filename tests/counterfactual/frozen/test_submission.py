@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +151,31 @@ def test_what_is_no_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no submission"):
         read_submission(tmp_path / "file" / "none.json")
     for path in (tmp_path, tmp_path / "a\0b", Path("/dev/zero")):
-        with pytest.raises(InputError, match="cannot be read|is no file"):
+        with pytest.raises(InputError, match="cannot be read|is no file") as caught:
             read_submission(path)
+        assert str(caught.value).count(str(path)) == 1
+
+
+def test_absurdly_large_files_are_refused_unread(tmp_path: Path) -> None:
+    """A sparse file of 3 GiB costs neither memory nor time."""
+    path = tmp_path / "s.json"
+    with path.open("wb") as out:
+        out.truncate(3 << 30)
+    with pytest.raises(InputError, match="has more than 2147483648 bytes; split it"):
+        read_submission(path)
+
+
+@pytest.mark.timeout(20)
+def test_a_submission_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """What can be read only once is read once."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(
+        target=path.write_text, args=(json.dumps(submission()),), daemon=True
+    )
+    writer.start()
+    assert len(read_submission(path).results) == 4
+    writer.join(timeout=10)
 
 
 def test_half_a_surrogate_pair_is_read(tmp_path: Path) -> None:

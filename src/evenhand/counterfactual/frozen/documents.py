@@ -8,6 +8,7 @@ which are no JSON, are refused by both.
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,17 +35,19 @@ def read_bytes(path: Path, *, what: str) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            mode = path.stat().st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            about = os.fstat(file.fileno())
+            if not (stat.S_ISREG(about.st_mode) or stat.S_ISFIFO(about.st_mode)):
                 raise InputError(f"is no file; name the {what}", where=str(path))
-            content = file.read(MOST_BYTES + 1)
+            content = file.read() if about.st_size <= MOST_BYTES else b""
+            if max(len(content), about.st_size) > MOST_BYTES:
+                raise InputError(f"has more than {MOST_BYTES} bytes; split it", where=str(path))
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(what, str(path), hint="check the path") from None
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"the {what} cannot be read: {reason}", where=str(path)) from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"has more than {MOST_BYTES} bytes; split it", where=str(path))
     return content
 
 

@@ -31,6 +31,8 @@ def read_large(path: Path, *, least: int = LARGE_BYTES) -> dict[str, Any] | None
     Whatever is wrong with the file is for the ordinary reader to say.
     """
     try:
+        if not path.is_file():  # a pipe can be read only once
+            return None
         with (
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
