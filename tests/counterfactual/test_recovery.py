@@ -12,11 +12,14 @@ from tests.support.image_pairs import bundle, reported
 from evenhand.counterfactual.analyse import analyse
 from evenhand.counterfactual.analysis.loading import read_set
 from evenhand.counterfactual.asking.loading import reports_of_run
+from evenhand.counterfactual.asking.prepare import ReportSpec
 from evenhand.counterfactual.asking.submission import submit
 from evenhand.counterfactual.frozen.submission import read_submission, reports_of
 from evenhand.counterfactual.reading.registry import load_registry
+from evenhand.counterfactual.run import start_reports
 from evenhand.counterfactual.spec import EDITS, ReportSet
 from evenhand.models.profiles import profile
+from evenhand.models.registry import parse
 from evenhand.models.simulated_reports import planted_reports
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
@@ -36,10 +39,14 @@ def settings(tmp_path: Path) -> Settings:
 def said(
     settings: Settings, manifest: Path, profile: str, *, seed: int, requery: int
 ) -> ReportSet:
-    """Ask the simulated respondent about every image, and take its reports from the ledger."""
-    run = reported(settings, manifest, f"simulated/{profile}", seed=seed, requery=requery)
+    """Ask a respondent of its own about every image, and take its reports from the ledger."""
+    # The respondent's seed says which sources it flips, the run's seed what it happens to say.
+    subject = parse(f"simulated/{profile}", {"seed": seed})
+    spec = ReportSpec(pairs=str(manifest), requery=requery)
+    ended = start_reports(settings, spec, subject=subject, seed=seed)
+    assert ended.complete
     with Ledger(settings) as ledger:
-        return reports_of_run(ledger, run)
+        return reports_of_run(ledger, ended.run)
 
 
 def analysed(reports: ReportSet) -> Result:
@@ -88,7 +95,7 @@ def test_flips_of_one_level_are_found_in_it_and_between_levels(
     """Half of the elderly edits flipped: found there, not in the young, and in their difference."""
     manifest = bundle(tmp_path / "bundle", 40)
     flips = "neutral?report_noise=0.3&flip_rate.elderly=0.5"
-    result = analysed(said(settings, manifest, flips, seed=2, requery=1))
+    result = analysed(said(settings, manifest, flips, seed=3, requery=1))
     truth = planted_reports(profile(flips), "elderly_male", ["elderly"])
     assert truth.flip == 0.5
     assert holds(one(result, "excess_normalised", "elderly"), 0.5)
@@ -132,8 +139,8 @@ def test_slope_coverage_and_no_false_findings_over_whole_pipelines(
     settings: Settings, tmp_path: Path
 ) -> None:
     """Over 200 audits, images to record, excess follows planted flips with slope 1 and covers them."""
-    manifest = bundle(tmp_path / "bundle", 40, edits=TWO)
-    designs = [(0.0, 0.0), (0.6, 0.6), (0.0, 0.6), (0.5, 0.1), (0.2, 0.4)]
+    manifest = bundle(tmp_path / "bundle", 60, edits=TWO)
+    designs = [(0.0, 0.0), (0.8, 0.8), (0.0, 0.2), (0.8, 0.6), (0.3, 0.5)]
     overall: list[tuple[float, Estimate]] = []
     by_edit: list[tuple[float, Estimate]] = []
     labels: list[tuple[float, Estimate]] = []
@@ -141,10 +148,10 @@ def test_slope_coverage_and_no_false_findings_over_whole_pipelines(
     for repeat in range(200):
         young, old = designs[repeat % len(designs)]
         answers = (
-            f"neutral?report_noise=0.4&flip_rate.young={young}&flip_rate.elderly={old}"
+            f"neutral?report_noise=0.3&flip_rate.young={young}&flip_rate.elderly={old}"
             f"&label_flip_rate.young={old}&label_flip_rate.elderly={young}"
         )
-        result = analysed(said(settings, manifest, answers, seed=1000 + repeat, requery=2))
+        result = analysed(said(settings, manifest, answers, seed=1100 + repeat, requery=2))
         overall.append(((young + old) / 2, one(result, "excess_normalised")))
         labels.append(((young + old) / 2, one(result, "diagnostic_excess_normalised")))
         by_edit += [
