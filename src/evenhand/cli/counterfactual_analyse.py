@@ -17,63 +17,72 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
+Sets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SUBMISSION|RUN...", help="Submission files, and runs by id or unique prefix."
+    ),
+]
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        metavar="DIR",
+        help="Bundle whose manifest tells of a submission's pairs and where the images are.",
+        show_default=False,
+    ),
+]
+Requeries = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--requeries",
+        metavar="FILE",
+        help="Further reports on the same images, JSON lines; one file per set, in their order.",
+        show_default=False,
+    ),
+]
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        "--registry",
+        metavar="NAME|FILE",
+        help="Categories to read with; default the run's own, else spine.",
+        show_default=False,
+    ),
+]
+ReadingName = Annotated[
+    str,
+    typer.Option(
+        "--reading", metavar="frozen|contextual", help="The rule whose contrasts are tested."
+    ),
+]
+Margin = Annotated[
+    float, typer.Option("--margin", help="Smallest difference of rates that matters.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="DIR",
+        help="Write the report here: HTML, Markdown, JSON.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to the noun."""
     app.command("analyse")(analyse)
 
 
 def analyse(
-    sets: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SUBMISSION|RUN...", help="Submission files, and runs by id or unique prefix."
-        ),
-    ],
-    artifacts: Annotated[
-        Path | None,
-        typer.Option(
-            "--artifacts",
-            metavar="DIR",
-            help="Bundle whose manifest tells of a submission's pairs and where the images are.",
-            show_default=False,
-        ),
-    ] = None,
-    requeries: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--requeries",
-            metavar="FILE",
-            help="Further reports on the same images, JSON lines; one file per set, in their order.",
-            show_default=False,
-        ),
-    ] = None,
-    registry: Annotated[
-        str | None,
-        typer.Option(
-            "--registry",
-            metavar="NAME|FILE",
-            help="Categories to read with; default the run's own, else spine.",
-            show_default=False,
-        ),
-    ] = None,
-    reading: Annotated[
-        str,
-        typer.Option(
-            "--reading", metavar="frozen|contextual", help="The rule whose contrasts are tested."
-        ),
-    ] = "frozen",
-    margin: Annotated[
-        float, typer.Option("--margin", help="Smallest difference of rates that matters.")
-    ] = 0.05,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            help="Write the report here: HTML, Markdown, JSON.",
-            show_default=False,
-        ),
-    ] = None,
+    sets: Sets,
+    artifacts: Artifacts = None,
+    requeries: Requeries = None,
+    registry: Registry = None,
+    reading: ReadingName = "frozen",
+    margin: Margin = 0.05,
+    output: Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,

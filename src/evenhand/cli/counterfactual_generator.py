@@ -102,6 +102,8 @@ def generate(
             "--dry-run", help="Print settings, thresholds and prompts as JSON; no extra needed."
         ),
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Make edited images with Stable Diffusion. For research: no patient, no diagnosis.
@@ -202,6 +204,8 @@ def qc(
         ),
     ] = "",
     lpips_weights: Weights = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Check that edited images still show what their sources show; exit 1 where one does not pass."""
@@ -252,6 +256,8 @@ def blend(
             help="Cut a mask of another size at half again after it was resized (ours).",
         ),
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Lay the source back into a generated image where a mask is white."""

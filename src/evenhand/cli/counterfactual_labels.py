@@ -43,6 +43,8 @@ def labels(
         bool,
         typer.Option("--contextual", help="Also what the reading that knows negation finds."),
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON lines and nothing else.")
     ] = False,

@@ -89,7 +89,13 @@ def register(app: typer.Typer) -> None:
 
 
 @mitigation.command("parse")
-def parse(files: Texts, model: Model = None, json: options.Json = False) -> None:
+def parse(
+    files: Texts,
+    model: Model = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
+) -> None:
     """Read reports into findings, diagnosis, severity, recommendation and confidence."""
     from evenhand.counterfactual.mitigation.free_text import parse_report, parser_confidence
     from evenhand.counterfactual.mitigation.gate import read_stage1
@@ -116,6 +122,8 @@ def validate(
     write: Annotated[
         bool, typer.Option("--write", help="Write each record beside its text (sidecar file).")
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Check stage-1 answers: can they be read, and are they answers at all?"""
@@ -144,6 +152,8 @@ def gate(
         typer.Option("--model", help="Repeatable; default every folder.", show_default=False),
     ] = None,
     sample: Sample = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Tell which models state their primary diagnosis often enough to be compared."""
@@ -185,6 +195,8 @@ def summary(
         Path | None,
         typer.Option("--output", metavar="DIR", help="Write summary, counts and tables here."),
     ] = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Compare two-stage prompting with the plain question, pair by pair.

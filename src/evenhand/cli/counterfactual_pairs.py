@@ -64,6 +64,8 @@ def build(
     link: Annotated[
         bool, typer.Option("--link", help="With --bundle: hard links instead of copies.")
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Make a manifest of image pairs from a folder or a table; all problems are told at once."""
@@ -95,6 +97,8 @@ def build(
 
 def show(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A manifest.")],
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Count the pairs of a manifest by edit, dataset and stratum, and its images by size."""

@@ -106,14 +106,23 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.command()
-def inspect(artifacts: Artifacts = HERE, json: options.Json = False) -> None:
+def inspect(
+    artifacts: Artifacts = HERE,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
+) -> None:
     """Are the files of the layout there? Presence only, with the counts that they name."""
     _run("inspect", artifacts, json)
 
 
 @app.command()
 def dataset(
-    artifacts: Artifacts = HERE, registry: RegistryName = "spine", json: options.Json = False
+    artifacts: Artifacts = HERE,
+    registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
 ) -> None:
     """Do rows, images, sizes and mappings of the data set agree?"""
     _run("dataset", artifacts, json, registry=registry)
@@ -131,6 +140,8 @@ def checksums(
     write: Annotated[
         bool, typer.Option("--write", help="Write the manifest of a release of your own.")
     ] = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Does every listed file have its SHA-256? Paths that lead out, links and doubles are refused.
@@ -151,6 +162,8 @@ def parse_sample(
     artifacts: Artifacts = HERE,
     model: Model = "all",
     registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """What is read in the first usable pair of a model."""
@@ -163,6 +176,8 @@ def diagnostic_scoring(
     artifacts: Annotated[
         Path | None, typer.Option("--artifacts", help="Not needed.", hidden=True)
     ] = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """How diagnostic labels are scored. Needs no bundle."""
@@ -178,6 +193,8 @@ def table2(
     seed: Seed = 42,
     stream: StreamOption = StreamName.pcg64,
     registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Compute the primary endpoints again and compare them with the frozen summary, to 1e-12.
@@ -197,6 +214,8 @@ def gap_sensitivity(
     artifacts: Artifacts = HERE,
     model: Model = "all",
     registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Consistency of labels minus stability of recommendations, exact and graded."""
@@ -208,6 +227,8 @@ def both_empty_diagnostic(
     artifacts: Artifacts = HERE,
     model: Model = "all",
     registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """How many usable pairs have no diagnostic label in either report."""
@@ -215,14 +236,23 @@ def both_empty_diagnostic(
 
 
 @app.command("stage1-confidence")
-def stage1_confidence(artifacts: Artifacts = HERE, json: options.Json = False) -> None:
+def stage1_confidence(
+    artifacts: Artifacts = HERE,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
+) -> None:
     """Compute the stage-1 gate again from the sampled files."""
     _run("stage1-confidence", artifacts, json)
 
 
 @app.command()
 def mitigation(
-    artifacts: Artifacts = HERE, own_release: OwnRelease = False, json: options.Json = False
+    artifacts: Artifacts = HERE,
+    own_release: OwnRelease = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
 ) -> None:
     """The mitigation table's arithmetic, the binding rule, and whom the gate excludes."""
     _run("mitigation", artifacts, json, own_release=own_release)
@@ -230,7 +260,11 @@ def mitigation(
 
 @app.command()
 def radiologist(
-    artifacts: Artifacts = HERE, own_release: OwnRelease = False, json: options.Json = False
+    artifacts: Artifacts = HERE,
+    own_release: OwnRelease = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
 ) -> None:
     """The readers' majority rule and counts, and how far readers agree."""
     _run("radiologist", artifacts, json, own_release=own_release)
@@ -242,6 +276,8 @@ def followup(
     supplement: Supplement = None,
     release_manifest: ReleaseManifest = None,
     own_release: OwnRelease = False,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """The follow-up supplement's hash, models, source accounting and arithmetic."""
@@ -261,6 +297,8 @@ def release_identity(
     archive_variant: Variant = VariantName.anonymous,
     release_manifest: ReleaseManifest = None,
     prompts: Prompts = None,
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """The hashes that pin the release, and its frozen prompts."""
@@ -284,6 +322,8 @@ def everything(
     supplement: Supplement = None,
     prompts: Prompts = None,
     registry: RegistryName = "spine",
+    workspace: options.Workspace = None,
+    db: options.Db = None,
     json: options.Json = False,
 ) -> None:
     """Run every check in turn and sum up.

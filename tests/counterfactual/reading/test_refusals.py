@@ -64,7 +64,7 @@ HEDGES = (
     chain(
         rf"\b{any_of('possible potential')} {any_of('findings conditions diagnosis diagnoses')}\b"
     ),
-    chain(rf"\b{any_of('generall generally')}\b", r"\blook for\b"),
+    chain(rf"\b{any_of('general generally')}\b", r"\blook for\b"),
     chain(rf"\b{any_of('might could')} include\b"),
     chain(r"\bin general\b", any_of(f"radiologist {XRAYS} spine")),
 )
@@ -88,7 +88,7 @@ WRITTEN = (
     "x ray|radiograph|scan|scanty|clinical|diagnostic|diagnostics|diagnosis|diagnosis:|impression:|"
     "primary diagnosis:|findings:|finding:|consult|see|follow up|followup|follow|up|unknown|n/a|na|nab|"
     "a radiologist might|possible findings|could include|the x-ray shows|this image|reveals|I see|I note|a radiologist|might|would|include|could|possible|"
-    "potential|findings|conditions|diagnoses|general|generally|generall|look for|in general|spine|"
+    "potential|findings|conditions|diagnoses|general|generally|look for|in general|spine|"
     "ı cannot|İ am|conſult a|looK for|unable to|.|,|!|\n|\t|  |_|1|\u00a0|\u2028|\r|\x1c"
 )
 FRAGMENTS = WRITTEN.split("|")
@@ -145,7 +145,7 @@ def test_a_text_without_the_words_is_no_refusal() -> None:
         ("I cannot read the scan. Diagnosis: follow   up", FULL_REFUSAL),
         ("I cannot read the scan. Diagnosis:\n\nspondylosis", GENUINE),
         ("I cannot read the scan. Impression: N/A", FULL_REFUSAL),
-        ("I cannot read the scan. In general, look for it", FULL_REFUSAL),
+        ("I cannot read the scan. In general, look for it", PARTIAL_REFUSAL),
         ("I cannot read the scan. Generally one would look for it", PARTIAL_REFUSAL),
         ("Please consult a qualified radiologist.", FULL_REFUSAL),
         ("I can not offer a medical opinion", FULL_REFUSAL),

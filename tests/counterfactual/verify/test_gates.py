@@ -138,4 +138,6 @@ def test_exclusions_are_the_published_ones(copy: Path, failures: Failures) -> No
     write_json(copy / CONFIDENCE, record)
     said = failures("mitigation", copy)
     assert "gpt-5.4 was not included" in said
-    assert "Stage-1 full exclusions: claude-opus-4-6, claude-sonnet-4-6, gpt-5.4, but" in said
+    assert (
+        "Models that the gate shuts out: claude-opus-4-6, claude-sonnet-4-6, gpt-5.4, but" in said
+    )

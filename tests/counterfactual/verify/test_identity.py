@@ -82,7 +82,7 @@ def test_a_changed_prompt_is_named(copy: Path, failures: Failures) -> None:
     write_json(prompts, registry)
     said = failures("release-identity", copy)
     assert failures("release-identity", copy, prompts=prompts) == said
-    assert said == "Frozen prompt registry entries preserved: 2: primary is not as published"
+    assert said == "Prompts that are word for word as published: 2: primary is not as published"
     prompts.unlink()
     assert "system is not as published" in failures("release-identity", copy)
 

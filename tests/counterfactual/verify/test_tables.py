@@ -149,4 +149,4 @@ def test_the_registry_is_told() -> None:
     """The scoring check tells the registry's size and what two empty sets are worth."""
     lines = run_check("diagnostic-scoring", Bundle(Path())).lines
     assert lines[1].figures == {"categories": 13}
-    assert lines[3].text == "Both-empty diagnostic-label Jaccard: 1.0"
+    assert lines[3].text == "Consistency of two reports without any: 1.0"

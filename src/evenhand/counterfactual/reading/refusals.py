@@ -108,8 +108,7 @@ _HEDGES = (
         ("possible ", "potential "),
         r"\bpo(?:ssible|tential) (?:findings|conditions|diagnos[ei]s)\b",
     ),
-    # As published: "generall" and "generally" begin it, "general" does not.
-    _Chain(("generall",), r"\bgenerally?\b", r"\blook for\b"),
+    _Chain(("general",), r"\bgeneral(?:ly)?\b", r"\blook for\b"),
     _Chain((" include",), r"\b(?:might|could) include\b"),
     _Chain(("in general",), r"\bin general\b", rf"(?:radiologist|{_XRAY}|spine)"),
 )

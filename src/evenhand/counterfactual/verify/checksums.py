@@ -55,10 +55,10 @@ def check_manifest(manifest: Path, *, progress: Progress | None = None) -> Itera
     wrong = _wrong_files(folder, entries, progress)
     checked = len(entries) - len(wrong)
     yield Line(
-        f"Checksum verification: {checked} files OK"
+        f"{checked} files are as their checksums say"
         if not wrong
         else holds(
-            f"Checksum verification: {len(wrong)} of {len(entries)} files differ", wrong
+            f"{len(wrong)} of {len(entries)} files are not as their checksums say", wrong
         ).text,
         ok=not wrong,
         figures={"files": len(entries), "files_ok": checked},

@@ -57,7 +57,7 @@ def check_dataset(bundle: Bundle, *, edits: Collection[str]) -> Iterator[Line]:
     passed, unlike = _rows(bundle, PASSED, edits)
     found = dict(_images_below(bundle.root / FOLDER))
     raw_sources = [name for name in found if name.endswith("/source.png")]
-    yield Line(f"Counterfactual image root: {IMAGES}")
+    yield Line(f"Folder of the edited images: {IMAGES}")
     yield from _counts(release, len(found), len(passed), len(attempted), len(raw_sources))
     yield holds("Attempted rows: unique pairs of a known edit", strange)
     yield holds("QC-passed rows: unique pairs of a known edit", unlike)
@@ -68,7 +68,7 @@ def check_dataset(bundle: Bundle, *, edits: Collection[str]) -> Iterator[Line]:
     for name in MAPPINGS:
         yield holds(f"Images by source in {name}", _wrong_mapping(bundle, name, images))
     yield _agrees("Sources", release["pair_manifests"]["source_level_rows"], len(images))
-    yield holds("No raw source radiograph among the images", raw_sources)
+    yield holds("No source image among the edited ones", raw_sources)
 
 
 def _counts(
@@ -83,9 +83,11 @@ def _counts(
     yield _agrees("Attempted QC metadata rows", manifests["attempted_qc_rows"], attempted)
     radiographs = release["source_radiographs"]
     yield Line(
-        f"Raw source PNGs in public bundle: {raw_sources}", figures={"source_images": raw_sources}
+        f"Source images in the bundle: {raw_sources}", figures={"source_images": raw_sources}
     )
-    yield Line(f"Source radiograph policy: {shown(radiographs['release_status'].raw)}")
+    yield Line(
+        f"What the release says of source images: {shown(radiographs['release_status'].raw)}"
+    )
 
 
 def _agrees(what: str, said: Value, counted: int) -> Line:

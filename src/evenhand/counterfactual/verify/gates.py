@@ -31,7 +31,7 @@ GUARDRAIL = 0.05
 def check_gate(bundle: Bundle) -> Iterator[Line]:
     """The stage-1 gate of each model, computed again from the files of the released sample."""
     samples = _samples(bundle)
-    yield Line("Stage-1 parse-confidence, computed again:")
+    yield Line("The stage-1 gate, computed again:")
     for model, frozen in sorted(bundle.json(CONFIDENCE).fields()):
         try:
             yield _gate_line(bundle, model, frozen, samples.get(model))
@@ -170,7 +170,7 @@ def _rule(plain: _Cells, b: _Cells, flag: bool) -> list[str]:
 
 def _exclusions(excluded: Collection[str], wanted: Collection[str] | None) -> Line:
     ok = wanted is None or set(excluded) == set(wanted)
-    text = f"Stage-1 full exclusions: {', '.join(excluded) or 'none'}"
+    text = f"Models that the gate shuts out: {', '.join(excluded) or 'none'}"
     if not ok:
         text += f", but in the published release {', '.join(sorted(wanted or ()))}"
     return Line(text, ok, {"excluded": list(excluded)})

@@ -107,13 +107,13 @@ def check_identity(
         if (problem := _unlike(bundle, name, sha256))
     ]
     yield holds(
-        f"Pinned retained-release identity ({len(pins.anchors)} anchors)",
+        f"Files whose hash identifies the release ({len(pins.anchors)} anchors)",
         wrong,
         anchors=len(pins.anchors),
     )
     if release is not None and pins.anchors != VARIANTS[variant].anchors:
         yield Line(f"These anchors are not those of the published {variant} release")
-    yield Line(f"Archive revision: {pins.revision}", figures={"revision": pins.revision})
+    yield Line(f"Revision of the archive: {pins.revision}", figures={"revision": pins.revision})
     yield _prompts(bundle, pins, prompts)
 
 
@@ -134,7 +134,7 @@ def _prompts(bundle: Bundle, pins: Pins, given: Path | None) -> Line:
     own = _hashes(frozen)
     changed = [f"{key} is not as published" for key in own if public.get(key) != own[key]]
     return holds(
-        f"Frozen prompt registry entries preserved: {len(own)}", changed, prompts=len(own)
+        f"Prompts that are word for word as published: {len(own)}", changed, prompts=len(own)
     )
 
 

@@ -42,7 +42,7 @@ def check_readers(bundle: Bundle, *, expected: Expected) -> Iterator[Line]:
     Agreement of the readers is told, not judged: no file of the release fixes it.
     """
     schema = bundle.json(REPORT).object().get("report_schema_version")
-    yield Line(f"Public validation report schema: {shown(schema)}", figures={"schema": schema})
+    yield Line(f"Schema of the readers' report: {shown(schema)}", figures={"schema": schema})
     results = _table(bundle, RESULTS, (PLAUSIBLE, PRESERVED))
     responses = _table(bundle, RESPONSES, (DETECTED,))
     repeats = bundle.table(REPEATS)
@@ -71,25 +71,28 @@ def check_readers(bundle: Bundle, *, expected: Expected) -> Iterator[Line]:
 
 
 def _counted(counts: Mapping[str, int], released: int) -> Iterator[Line]:
-    yield Line(f"Validated subset count: {released}", figures={"validated": released})
-    yield Line(f"Exclusion count: {counts['excluded']}", figures={"excluded": counts["excluded"]})
+    yield Line(f"Pairs in the released subset: {released}", figures={"validated": released})
+    yield Line(f"Pairs left out: {counts['excluded']}", figures={"excluded": counts["excluded"]})
     yield Line(
-        f"Recomputed 2-of-3 majority pass: {counts['passing']}/{counts['pairs']}",
+        f"Pairs that two of three readers let pass: {counts['passing']}/{counts['pairs']}",
         figures={"passing": counts["passing"], "pairs": counts["pairs"]},
     )
     yield Line(
-        f"Detectability response rows: {counts['responses']}",
+        f"Answers on which image was edited: {counts['responses']}",
         figures={"responses": counts["responses"]},
     )
     yield Line(
-        f"Recomputed detectability 'Cannot tell': {counts['cannot_tell']}/{counts['responses']}",
+        f"Answers that no edit can be told: {counts['cannot_tell']}/{counts['responses']}",
         figures={"cannot_tell": counts["cannot_tell"], "responses": counts["responses"]},
     )
     yield Line(
-        f"Per-reviewer display-event rows: {counts['events']}",
+        f"Rows shown to readers one by one: {counts['events']}",
         figures={"events": counts["events"]},
     )
-    yield Line(f"Hidden-repeat rows: {counts['repeats']}", figures={"repeats": counts["repeats"]})
+    yield Line(
+        f"Pairs shown again unannounced: {counts['repeats']}",
+        figures={"repeats": counts["repeats"]},
+    )
 
 
 def _differences(counts: Mapping[str, int], expected: Expected) -> Iterator[Line]:

@@ -73,15 +73,13 @@ def check_scoring(registry: Registry) -> Iterator[Line]:
         "Diagnostic scoring of Table 2: literal terms of the registry, then the Jaccard index"
     )
     yield Line(
-        f"Released diagnostic-label registry size: {len(names)}",
+        f"Diagnostic categories of the registry: {len(names)}",
         figures={"categories": len(names)},
     )
-    yield Line(
-        f"Released diagnostic-label categories: {', '.join(names)}", figures={"names": names}
-    )
+    yield Line(f"Their names: {', '.join(names)}", figures={"names": names})
     empty = read_reports([""], registry).labels
     both = float(jaccard(empty, empty)[0])
-    yield Line(f"Both-empty diagnostic-label Jaccard: {both:.1f}", figures={"both_empty": both})
+    yield Line(f"Consistency of two reports without any: {both:.1f}", figures={"both_empty": both})
 
 
 def check_one_pair(bundle: Bundle, registry: Registry, *, model: str) -> Iterator[Line]:
