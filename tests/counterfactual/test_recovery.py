@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.image_pairs import bundle, reported
 
 from evenhand.counterfactual.analyse import analyse
 from evenhand.counterfactual.analysis.loading import read_set
@@ -24,6 +23,7 @@ from evenhand.models.simulated_reports import planted_reports
 from evenhand.runs.ledger import Ledger
 from evenhand.settings import Settings
 from evenhand.stats.estimate import Estimate, Result
+from support.image_pairs import bundle, reported
 
 SPINE = load_registry()
 TWO = ("young_male", "elderly_male")

@@ -70,7 +70,7 @@ def test_differing_and_missing_files_are_named(tmp_path: Path) -> None:
     """Every file that differs or is missing is counted; the first few are named."""
     path = manifest(tmp_path, f"{'0' * 64}  a/b.txt\n{HASH}  a/c.txt\n{HASH}  a\n")
     (said,) = failed(path)
-    assert "3 of 3 files differ" in said
+    assert "3 of 3 files are not as their checksums say" in said
     assert "a/b.txt: the contents differ" in said
     assert "a/c.txt: is missing" in said
     assert "a: is not a file" in said
