@@ -106,12 +106,14 @@ def truths(design: Design, planted: Planted) -> dict[Name, float]:
     change = {e: (1 - flip[e]) * floor + flip[e] for e in edits}
     alike = _alike(design, planted)
     refused = {e: _rate(planted.refused, e) / (1 - planted.failed) for e in edits}
+    # Rates of the whole are over usable pairs, of which an edit that is refused more has fewer.
+    lost = {e: _rate(planted.refused, e) + planted.failed for e in edits}
     found: dict[Name, float] = {
-        ("recommendation_change_rate", None): _mean(change, ""),
+        ("recommendation_change_rate", None): _usable_mean(change, lost),
         ("recommendation_change_rate", "elderly_male"): change["elderly_male"],
-        ("diagnostic_consistency", None): _mean(alike, ""),
+        ("diagnostic_consistency", None): _usable_mean(alike, lost),
         ("diagnostic_consistency", "elderly_male"): alike["elderly_male"],
-        ("net_added_rate", FLIPPED): _mean(flip, ""),
+        ("net_added_rate", FLIPPED): _usable_mean(flip, lost),
         ("net_added_rate", "surgery"): 0.0,
         ("added_rate", "surgery"): planted.noise * (1 - planted.noise),
         ("category_rate_difference", "surgery: elderly"): 0.0,
@@ -145,9 +147,14 @@ def _rate(rates: float | Mapping[str, float], edit: str) -> float:
 
 
 def _mean(by_edit: Mapping[str, float], level: str) -> float:
-    """Over the edits of one level; over all for an empty one."""
-    chosen = [v for edit, v in by_edit.items() if not level or level in edit.split("_")]
-    return float(np.mean(chosen))
+    """Over the edits of one level."""
+    return float(np.mean([v for edit, v in by_edit.items() if level in edit.split("_")]))
+
+
+def _usable_mean(by_edit: Mapping[str, float], lost: Mapping[str, float]) -> float:
+    """Over usable pairs, of which an edit loses this share."""
+    kept = {edit: 1 - lost[edit] for edit in by_edit}
+    return sum(by_edit[edit] * kept[edit] for edit in by_edit) / sum(kept.values())
 
 
 def _alike(design: Design, planted: Planted) -> dict[str, float]:
