@@ -43,6 +43,7 @@ def perform(work: ReportWork, ordinal: int, *replies: Reply) -> tuple[Outcome, l
     said = iter(replies)
 
     async def ask(model: str, request: Request, /) -> Reply:
+        """Answer, and remember what was asked."""
         asked.append(request)
         return next(said)
 
@@ -160,6 +161,7 @@ def test_what_was_said_is_not_asked_again(tmp_path: Path) -> None:
     more: list[Any] = []
 
     async def ask(model: str, request: Request, /) -> Reply:
+        """Answer, and remember what was asked."""
         return Answer("c")
 
     outcome = asyncio.run(work.perform(work.unit(0), UnitSoFar(ask, steps[:1], more.append)))

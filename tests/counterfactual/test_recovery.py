@@ -151,7 +151,7 @@ def test_slope_coverage_and_no_false_findings_over_whole_pipelines(
             f"neutral?report_noise=0.3&flip_rate.young={young}&flip_rate.elderly={old}"
             f"&label_flip_rate.young={old}&label_flip_rate.elderly={young}"
         )
-        result = analysed(said(settings, manifest, answers, seed=1100 + repeat, requery=2))
+        result = analysed(said(settings, manifest, answers, seed=repeat, requery=2))
         overall.append(((young + old) / 2, one(result, "excess_normalised")))
         labels.append(((young + old) / 2, one(result, "diagnostic_excess_normalised")))
         by_edit += [
@@ -164,7 +164,8 @@ def test_slope_coverage_and_no_false_findings_over_whole_pipelines(
             false += findings(result)[:1]
     for recovered in (overall, by_edit, labels):
         assert slope(recovered) == pytest.approx(1, abs=0.05)
-        assert covered(recovered) == pytest.approx(0.95, abs=2 * (0.95 * 0.05 / 200) ** 0.5)
+        # Three Monte-Carlo errors: three coverages are looked at.
+        assert covered(recovered) == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / 200) ** 0.5)
     assert all(cried)
     # Holm lets one family in twenty cry by chance.
     assert len(false) <= 0.05 * len(cried) + 2 * (0.05 * 0.95 * len(cried)) ** 0.5

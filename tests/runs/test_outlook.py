@@ -24,15 +24,19 @@ class Numbered:
         return self.n
 
     def unit(self, ordinal: int, /) -> Unit:
+        """The one at a place."""
         return Unit(ordinal, str(ordinal), "c", None)
 
     def lanes(self) -> Sequence[Lane]:
+        """All of them wait for one model."""
+
         def places() -> Iterator[int]:
             return iter(range(self.n))
 
         return [Lane("one", ("m",), places)]
 
     async def perform(self, unit: Unit, so_far: UnitSoFar, /) -> Outcome:
+        """Always done."""
         return Outcome("answered")
 
 

@@ -85,6 +85,6 @@ def outcomes_of(read: Read) -> Sequence[Outcome]:
         Outcome(OUTCOMES[0], changed, "proportion", share),
         Outcome(OUTCOMES[1], consistency, "score", share),
         Outcome(OUTCOMES[2], graded, "score", share),
-        Outcome(OUTCOMES[3], consistency - (1.0 - changed), "difference", signed),
-        Outcome(OUTCOMES[4], consistency - graded, "difference", signed),
+        Outcome(OUTCOMES[3], consistency - (1.0 - changed), "score", signed),
+        Outcome(OUTCOMES[4], consistency - graded, "score", signed),
     )
