@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,19 @@ def test_order_of_raters_does_not_matter(units: list[list[int]], random: Any) ->
         one, other = (coefficient(np.array(table).T) for table in (units, shuffled))
         assert one.coefficient == pytest.approx(other.coefficient)
         assert one.coefficient <= 1 + 1e-12
+
+
+@given(complete)
+def test_gwet_equals_its_definition_over_all_pairs(units: list[list[int]]) -> None:
+    """Agreement of every pair of raters on every unit, less the chance of Gwet's formula."""
+    table = np.array(units).T
+    n_categories = max(len(np.unique(table)), 2)
+    pairs = list(combinations(range(len(table)), 2))
+    agree = np.mean([(table[i] == table[j]).mean() for i, j in pairs])
+    shares = [(table == category).mean() for category in np.unique(table)]
+    chance = sum(share * (1 - share) for share in shares) / (n_categories - 1)
+    found = gwet_ac1(table.tolist(), n_categories=n_categories)
+    assert found.coefficient == pytest.approx((agree - chance) / (1 - chance))
 
 
 def test_perfect_agreement_is_one() -> None:

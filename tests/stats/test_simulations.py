@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from evenhand.stats.agreement import krippendorff_alpha
+from evenhand.stats.agreement import fleiss_kappa, gwet_ac1, krippendorff_alpha
 from evenhand.stats.equivalence import tost_proportions
 from evenhand.stats.logistic import linear, logistic
 from evenhand.stats.multiplicity import benjamini_hochberg, benjamini_yekutieli
@@ -156,6 +156,21 @@ def test_krippendorff_alpha_of_copying_raters_is_the_square_of_their_care() -> N
         table = np.where(careful, truth, rng.integers(0, 4, (3, 60))).astype(float)
         values.append(krippendorff_alpha(table).alpha)
     assert np.mean(values) == pytest.approx(q * q, abs=float(4 * np.std(values) / 10))
+
+
+def test_kappa_and_ac1_of_copying_raters_are_the_square_of_their_care() -> None:
+    """The same for Fleiss' kappa and Gwet's AC1, where no category is rarer than another."""
+    rng = np.random.default_rng(8)
+    q = 0.7
+    kappas, ac1s = [], []
+    for _ in range(100):
+        truth = rng.integers(0, 4, 200)
+        careful = rng.random((3, 200)) < q
+        table = np.where(careful, truth, rng.integers(0, 4, (3, 200)))
+        kappas.append(fleiss_kappa(table).coefficient)
+        ac1s.append(gwet_ac1(table).coefficient)
+    for values in (kappas, ac1s):
+        assert np.mean(values) == pytest.approx(q * q, abs=float(4 * np.std(values) / 10) + 0.003)
 
 
 def test_equivalence_of_proportions_keeps_its_level() -> None:
