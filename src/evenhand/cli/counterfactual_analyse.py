@@ -108,8 +108,8 @@ def analyse(
         inference=inference(interval, level=level, draws=draws, seed=seed),
     )  # fmt: skip
     settings = options.ground(workspace, db)
-    known = load_registry(registry_asked(sets, settings, registry))
     gathered = gather(sets, settings, artifacts=artifacts, requeries=requeries or ())
+    known = load_registry(registry_asked(sets, settings, registry))
     analysed = analyse_sets([read_set(one, known) for one in gathered], choices=chosen)
     if output is not None:
         _write(sets, settings, analysed, output, seed)
