@@ -31,7 +31,7 @@ from evenhand.cli.running import (
 )
 
 if TYPE_CHECKING:
-    from evenhand.counterfactual.asking.prepare import Planned
+    from evenhand.counterfactual.asking.prepare import PlannedReports
     from evenhand.runs.session import Ended
 
 __all__ = ["register"]
@@ -150,7 +150,7 @@ def run(
     as_json = options.wants_json(json)
     budget = read_budget(max_requests, max_tokens, max_cost, prices)
 
-    def prepare() -> Planned:
+    def prepare() -> PlannedReports:
         from evenhand.counterfactual.asking.prepare import ReportSpec
         from evenhand.counterfactual.asking.prepare import prepare as plan
 
@@ -180,7 +180,7 @@ def _perform(
     settings: Any,
     known: str | None,
     repair: bool,
-    prepare: Callable[[], Planned],
+    prepare: Callable[[], PlannedReports],
     budget: Any,
     quiet: bool,
 ) -> Ended:
@@ -231,7 +231,7 @@ def _tell(
     settings: Any,
     known: str | None,
     repair: bool,
-    prepare: Callable[[], Planned],
+    prepare: Callable[[], PlannedReports],
     write_requests: Path | None,
     as_json: bool,
 ) -> None:
@@ -244,7 +244,7 @@ def _tell(
         _tell_plan(prepare(), write_requests, as_json)
 
 
-def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> None:
+def _tell_plan(planned: PlannedReports, write_requests: Path | None, as_json: bool) -> None:
     from evenhand.counterfactual import run as runs
     from evenhand.runs.subjects import address
 

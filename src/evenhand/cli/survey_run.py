@@ -33,7 +33,7 @@ from evenhand.cli.running import (
 
 if TYPE_CHECKING:
     from evenhand.runs.session import Ended
-    from evenhand.survey.prepare import Planned
+    from evenhand.survey.prepare import AnyPlanned
 
 __all__ = ["register"]
 
@@ -171,7 +171,7 @@ def enrich(
     as_json = options.wants_json(json)
     budget = read_budget(max_requests, max_tokens, max_cost, prices)
 
-    def prepare() -> Planned:
+    def prepare() -> AnyPlanned:
         from evenhand.survey.prepare import AskedWith, EnrichSpec, prepare_enrichment
 
         return prepare_enrichment(
@@ -237,7 +237,7 @@ def run(
     as_json = options.wants_json(json)
     budget = read_budget(max_requests, max_tokens, max_cost, prices)
 
-    def prepare() -> Planned:
+    def prepare() -> AnyPlanned:
         from evenhand.survey.prepare import AskedWith, prepare_ratings
         from evenhand.survey.spec import AskSpec
 
@@ -273,7 +273,7 @@ def _perform(
     settings: Any,
     known: str | None,
     repair: bool,
-    prepare: Callable[[], Planned],
+    prepare: Callable[[], AnyPlanned],
     budget: Any,
     quiet: bool,
 ) -> Ended:
@@ -295,7 +295,7 @@ def _tell(
     settings: Any,
     known: str | None,
     repair: bool,
-    prepare: Callable[[], Planned],
+    prepare: Callable[[], AnyPlanned],
     write_requests: Path | None,
     as_json: bool,
 ) -> None:
@@ -349,7 +349,7 @@ def _traits(path: Path | None, language: str) -> Any:
     return None if path is None else read_traits(path, language=language)
 
 
-def _tell_plan(planned: Planned, write_requests: Path | None, as_json: bool) -> None:
+def _tell_plan(planned: AnyPlanned, write_requests: Path | None, as_json: bool) -> None:
     from evenhand.runs.subjects import address
     from evenhand.survey import run as runs
 

@@ -22,12 +22,12 @@ from evenhand.counterfactual.spec import INSTRUMENT, ImageRole
 from evenhand.errors import InputError, SubjectError
 from evenhand.models.chat import Decoding, Failure, Refusal, Reply, Request
 from evenhand.runs.asking import encodable, seed_of
+from evenhand.runs.one_model import CONDITION
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
 
-__all__ = ["CONDITION", "ROLES", "Asked", "Edits", "ReportWork", "attributes_of"]
+__all__ = ["ROLES", "Asked", "Edits", "ReportWork", "attributes_of"]
 
-CONDITION = "c0001"
 
 ROLES: tuple[ImageRole, ...] = ("source", "counterfactual")
 """The two steps of a pair, in the order in which they are asked."""

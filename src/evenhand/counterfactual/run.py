@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
-from evenhand.counterfactual.asking.prepare import Planned, ReportSpec, prepare, work_of
-from evenhand.counterfactual.plan import CONDITION
-from evenhand.counterfactual.spec import INSTRUMENT
+from evenhand.counterfactual.asking.prepare import PlannedReports, ReportSpec, prepare, work_of
 from evenhand.models.registry import Subject
 from evenhand.runs.budget import Budget
 from evenhand.runs.engine import StopSignal
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.one_model import Display, create, go_on, start
 from evenhand.runs.outlook import CHARACTERS_PER_TOKEN, Expected, Left, left_of, sampled_places
-from evenhand.runs.progress import Meter
-from evenhand.runs.session import Ended, conduct
-from evenhand.runs.snapshot import sha256
-from evenhand.runs.subjects import address, subjects
+from evenhand.runs.session import Ended
 from evenhand.settings import Settings
 
 __all__ = [
@@ -30,8 +24,6 @@ __all__ = [
     "start",
     "start_reports",
 ]
-
-Display = Callable[[Meter], AbstractContextManager[object]]
 
 
 def start_reports(
@@ -58,25 +50,6 @@ def start_reports(
     )  # fmt: skip
 
 
-def start(
-    settings: Settings,
-    planned: Planned,
-    *,
-    budget: Budget | None = None,
-    stop: StopSignal | None = None,
-    display: Display | None = None,
-    on_created: Callable[[str], None] = lambda run_id: None,
-    on_note: Callable[[str], None] = lambda text: None,
-) -> Ended:
-    """Start what was prepared."""
-    for note in planned.notes:
-        on_note(f"note: {note}")
-    with Ledger(settings) as ledger:
-        run_id = create(ledger, planned)
-        on_created(run_id)
-        return _conduct(ledger, run_id, planned, budget=budget, stop=stop, display=display)
-
-
 def resume(
     run_id: str,
     settings: Settings,
@@ -94,33 +67,10 @@ def resume(
     with Ledger(settings) as ledger:
         row = ledger.run(run_id)
         planned = work_of(ledger, row.id)
-        return _conduct(
+        return go_on(
             ledger, row.id, planned, budget=budget, stop=stop, display=display,
             redo_failed=redo_failed,
         )  # fmt: skip
-
-
-def create(ledger: Ledger, planned: Planned) -> str:
-    """Enter a planned run in the ledger and return its id."""
-    work = planned.work
-    described = {
-        "address": address(planned.subject),
-        "options": dict(planned.subject.options),
-        "decoding": planned.stored["decoding"],
-    }
-    return ledger.create(
-        instrument=INSTRUMENT,
-        name=planned.name,
-        config=planned.stored,
-        config_hash=sha256(planned.stored),
-        plan_hash=work.plan_hash,
-        n_planned=len(work),
-        seed=work.seed,
-        template=work.template,
-        models={work.model: described},
-        conditions={CONDITION: {}},
-        source=f"pairs of {Path(planned.stored['asked']['pairs']).name}",
-    )
 
 
 def left(run_id: str, settings: Settings, *, redo_failed: bool = False) -> Left:
@@ -131,7 +81,7 @@ def left(run_id: str, settings: Settings, *, redo_failed: bool = False) -> Left:
     return left_of(planned.work, done)
 
 
-def expect(planned: Planned, *, sample: int = 200) -> Expected:
+def expect(planned: PlannedReports, *, sample: int = 200) -> Expected:
     """Units, requests and prompt tokens (four characters each; what an image takes is not known)."""
     work = planned.work
     places = sampled_places(len(work), sample)
@@ -145,7 +95,7 @@ def expect(planned: Planned, *, sample: int = 200) -> Expected:
     return Expected(len(work), work.n_requests, tokens)
 
 
-def requests_of(planned: Planned) -> Iterator[dict[str, Any]]:
+def requests_of(planned: PlannedReports) -> Iterator[dict[str, Any]]:
     """Every request of a run, for asking elsewhere: its key, its step, and its messages.
 
     An image is named by its path and SHA-256, not copied: a run's images take gigabytes in base64.
@@ -169,27 +119,3 @@ def requests_of(planned: Planned) -> Iterator[dict[str, Any]]:
                     }
                 ]
             yield {"key": unit.key, "step": step, "role": role, "messages": messages}
-
-
-def _conduct(
-    ledger: Ledger,
-    run_id: str,
-    planned: Planned,
-    *,
-    budget: Budget | None,
-    stop: StopSignal | None,
-    display: Display | None,
-    redo_failed: bool = False,
-) -> Ended:
-    if budget is not None:
-        budget.check_prices([address(planned.subject)])
-    return conduct(
-        planned.work,
-        ledger,
-        run_id,
-        subjects(planned.subject, ledger.settings.run_folder(run_id)),
-        budget=budget,
-        redo_failed=redo_failed,
-        stop=stop,
-        display=display,
-    )

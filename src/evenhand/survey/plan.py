@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from evenhand.errors import SubjectError
 from evenhand.models.chat import Answer, Decoding, Failure, Refusal, Reply, Request
 from evenhand.runs.asking import ask_until, encodable, seed_of
+from evenhand.runs.one_model import CONDITION
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
 from evenhand.survey.asking.orders import Places, draw_dual, first_order, other_order
@@ -23,10 +24,9 @@ from evenhand.survey.read import expected_rating, read_rating
 from evenhand.survey.spec import AskSpec, Order, Persona, Reading, Trait
 from evenhand.survey.traits import as_json
 
-__all__ = ["CONDITION", "INSTRUMENT", "RatingWork", "Slot", "parts_of_key"]
+__all__ = ["INSTRUMENT", "RatingWork", "Slot", "parts_of_key"]
 
 INSTRUMENT = "survey"
-CONDITION = "c0001"
 # As many alternatives per token as OpenAI's servers give.
 TOP_LOGPROBS = 20
 ORDERS: tuple[Order, ...] = ("forward", "reversed")

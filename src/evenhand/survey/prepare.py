@@ -11,6 +11,7 @@ from evenhand.errors import InputError
 from evenhand.models.chat import Decoding
 from evenhand.models.registry import Subject, parse
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.one_model import Planned
 from evenhand.runs.records import RunRow
 from evenhand.runs.subjects import decoding_facts, plan_name
 from evenhand.settings import Settings
@@ -28,7 +29,7 @@ from evenhand.survey.traits import as_json, catalogue, from_json
 __all__ = [
     "AskedWith",
     "EnrichSpec",
-    "Planned",
+    "AnyPlanned",
     "prepare_enrichment",
     "prepare_ratings",
     "work_of",
@@ -76,15 +77,8 @@ class AskedWith:
         return Decoding(temperature=temperature, max_tokens=self.reply_tokens or room)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A run that could start: its work, its model, what is stored of both, and notes to read."""
-
-    name: str
-    work: RatingWork | EnrichWork
-    subject: Subject
-    stored: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
+AnyPlanned = Planned[RatingWork] | Planned[EnrichWork]
+"""A run of ratings or of enrichment that could start."""
 
 
 def prepare_ratings(
@@ -95,7 +89,7 @@ def prepare_ratings(
     traits: Sequence[Trait] | None = None,
     seed: int = 0,
     asked: AskedWith | None = None,
-) -> Planned:
+) -> AnyPlanned:
     """Plan a run of ratings.
 
     Args:
@@ -120,13 +114,13 @@ def prepare_enrichment(
     subject: Subject | str,
     seed: int = 0,
     asked: AskedWith | None = None,
-) -> Planned:
+) -> AnyPlanned:
     """Plan an enrichment; arguments and errors as for ``prepare_ratings``."""
     with Ledger(settings) as ledger:
         return _enrichment(ledger, _here(spec), _subject(subject), seed, asked or AskedWith())
 
 
-def work_of(ledger: Ledger, run_id: str) -> Planned:
+def work_of(ledger: Ledger, run_id: str) -> AnyPlanned:
     """The plan of a stored run, made again from its snapshot.
 
     Raises:
@@ -161,7 +155,7 @@ def _ratings(
     traits: Sequence[Trait],
     seed: int,
     asked: AskedWith,
-) -> Planned:
+) -> AnyPlanned:
     notes: tuple[str, ...] = ()
     if spec.answer == "expected":
         require_logprobs(subject)
@@ -200,12 +194,14 @@ def _ratings(
             notes += (
                 f"{bare:,} people have no texts in {spec.attributes_run}; they are asked without",
             )
-    return Planned(f"{members.name} rated", work, subject, stored, notes)
+    return Planned(
+        f"{members.name} rated", work, subject, stored, f"dataset {members.facts['name']}", notes
+    )
 
 
 def _enrichment(
     ledger: Ledger, spec: EnrichSpec, subject: Subject, seed: int, asked: AskedWith
-) -> Planned:
+) -> AnyPlanned:
     template = load_template(spec.template or spec.language)
     _check_language(template, spec)
     members = _members(ledger, spec.dataset, 0, asked.limit, {})
@@ -214,7 +210,8 @@ def _enrichment(
         members.roster, model=plan_name(subject), decoding=decoding, template=template, seed=seed
     )
     stored = _stored("enrichment", spec, members, subject, decoding, asked, template)
-    return Planned(f"{members.name} enriched", work, subject, stored, members.notes)
+    source = f"dataset {members.facts['name']}"
+    return Planned(f"{members.name} enriched", work, subject, stored, source, members.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +336,7 @@ def _here(spec: Any) -> Any:
     return spec
 
 
-def _same(planned: Planned, row: RunRow) -> None:
+def _same(planned: AnyPlanned, row: RunRow) -> None:
     """The rest of a run is asked of the same people, with the same texts, in the same words."""
     was, now = row.config["members"], planned.stored["members"]
     if was["digest"] != now["digest"]:

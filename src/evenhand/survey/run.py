@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +11,16 @@ from evenhand.models.registry import Subject
 from evenhand.runs.budget import Budget
 from evenhand.runs.engine import StopSignal
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.one_model import Display, create, go_on, start
 from evenhand.runs.outlook import CHARACTERS_PER_TOKEN, Left, left_of, sampled_places
-from evenhand.runs.progress import Meter
-from evenhand.runs.session import Ended, conduct
-from evenhand.runs.snapshot import sha256
-from evenhand.runs.subjects import address, subjects
+from evenhand.runs.session import Ended
 from evenhand.runs.work import Unit
 from evenhand.settings import Settings
 from evenhand.survey.asking.enrich_plan import EnrichWork
-from evenhand.survey.plan import CONDITION, INSTRUMENT
 from evenhand.survey.prepare import (
+    AnyPlanned,
     AskedWith,
     EnrichSpec,
-    Planned,
     prepare_enrichment,
     prepare_ratings,
     work_of,
@@ -43,8 +39,6 @@ __all__ = [
     "start_ratings",
     "work_of",
 ]
-
-Display = Callable[[Meter], AbstractContextManager[object]]
 
 
 def start_ratings(
@@ -96,25 +90,6 @@ def start_enrichment(
     )  # fmt: skip
 
 
-def start(
-    settings: Settings,
-    planned: Planned,
-    *,
-    budget: Budget | None = None,
-    stop: StopSignal | None = None,
-    display: Display | None = None,
-    on_created: Callable[[str], None] = lambda run_id: None,
-    on_note: Callable[[str], None] = lambda text: None,
-) -> Ended:
-    """Start what was prepared."""
-    for note in planned.notes:
-        on_note(f"note: {note}")
-    with Ledger(settings) as ledger:
-        run_id = create(ledger, planned)
-        on_created(run_id)
-        return _conduct(ledger, run_id, planned, budget=budget, stop=stop, display=display)
-
-
 def resume(
     run_id: str,
     settings: Settings,
@@ -132,33 +107,10 @@ def resume(
     with Ledger(settings) as ledger:
         row = ledger.run(run_id)
         planned = work_of(ledger, row.id)
-        return _conduct(
+        return go_on(
             ledger, row.id, planned, budget=budget, stop=stop, display=display,
             redo_failed=redo_failed,
         )  # fmt: skip
-
-
-def create(ledger: Ledger, planned: Planned) -> str:
-    """Enter a planned run in the ledger and return its id."""
-    work = planned.work
-    described = {
-        "address": address(planned.subject),
-        "options": dict(planned.subject.options),
-        "decoding": planned.stored["decoding"],
-    }
-    return ledger.create(
-        instrument=INSTRUMENT,
-        name=planned.name,
-        config=planned.stored,
-        config_hash=sha256(planned.stored),
-        plan_hash=work.plan_hash,
-        n_planned=len(work),
-        seed=work.seed,
-        template=work.template,
-        models={work.model: described},
-        conditions={CONDITION: {}},
-        source=f"dataset {planned.stored['members']['name']}",
-    )
 
 
 def left(run_id: str, settings: Settings, *, redo_failed: bool = False) -> Left:
@@ -179,7 +131,7 @@ class Expected:
     people: int
 
 
-def expect(planned: Planned, *, sample: int = 200) -> Expected:
+def expect(planned: AnyPlanned, *, sample: int = 200) -> Expected:
     """Requests (exact but for re-asks, and texts that variants need of their own) and prompt
     tokens (four characters each)."""
     work = planned.work
@@ -193,7 +145,7 @@ def expect(planned: Planned, *, sample: int = 200) -> Expected:
     return Expected(n, n, round(n * mean / CHARACTERS_PER_TOKEN), len(work.roster))
 
 
-def requests_of(planned: Planned) -> Iterator[dict[str, Any]]:
+def requests_of(planned: AnyPlanned) -> Iterator[dict[str, Any]]:
     """Every request of a run, for asking elsewhere: its key, its messages, the reply's schema.
 
     Of an enrichment ``agent`` is the persona's id; of a variant's texts only those are taken that
@@ -216,27 +168,3 @@ def _asked_elsewhere(unit: Unit, request: Request, **more: str) -> dict[str, Any
         "messages": [{"role": m.role, "content": m.text} for m in request.messages],
         "schema": request.schema,
     }
-
-
-def _conduct(
-    ledger: Ledger,
-    run_id: str,
-    planned: Planned,
-    *,
-    budget: Budget | None,
-    stop: StopSignal | None,
-    display: Display | None,
-    redo_failed: bool = False,
-) -> Ended:
-    if budget is not None:
-        budget.check_prices([address(planned.subject)])
-    return conduct(
-        planned.work,
-        ledger,
-        run_id,
-        subjects(planned.subject, ledger.settings.run_folder(run_id)),
-        budget=budget,
-        redo_failed=redo_failed,
-        stop=stop,
-        display=display,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from evenhand.errors import InputError, InvalidInputs
 from evenhand.models.chat import Decoding
 from evenhand.models.registry import Subject, parse
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.one_model import Planned
 from evenhand.runs.records import RunRow
 from evenhand.runs.subjects import decoding_facts, plan_name
 
-__all__ = ["REPLY_TOKENS", "Planned", "ReportSpec", "prepare", "work_of"]
+__all__ = ["REPLY_TOKENS", "PlannedReports", "ReportSpec", "prepare", "work_of"]
 
 REPLY_TOKENS = 1_024
 """Room for one report where nothing else is asked for."""
@@ -68,18 +69,11 @@ class ReportSpec:
         return Decoding(temperature=self.temperature, max_tokens=room)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A run that could start: its work, its model, what is stored of both, and notes to read."""
-
-    name: str
-    work: ReportWork
-    subject: Subject
-    stored: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
+PlannedReports = Planned[ReportWork]
+"""A run of reports that could start."""
 
 
-def prepare(spec: ReportSpec, *, subject: Subject | str, seed: int = 0) -> Planned:
+def prepare(spec: ReportSpec, *, subject: Subject | str, seed: int = 0) -> PlannedReports:
     """Plan a run.
 
     Raises:
@@ -98,7 +92,7 @@ def prepare(spec: ReportSpec, *, subject: Subject | str, seed: int = 0) -> Plann
     return _planned(spec, chosen, manifest, pairs, prompt, edits, seed, notes)
 
 
-def work_of(ledger: Ledger, run_id: str) -> Planned:
+def work_of(ledger: Ledger, run_id: str) -> PlannedReports:
     """The plan of a stored run, made again from its snapshot and its manifest.
 
     Raises:
@@ -141,7 +135,7 @@ def _planned(
     edits: Edits,
     seed: int,
     notes: tuple[str, ...],
-) -> Planned:
+) -> PlannedReports:
     digest = digest_of(pairs, manifest.root)
     work = ReportWork(
         pairs,
@@ -174,7 +168,7 @@ def _planned(
         "decoding": decoding_facts(spec.decoding),
     }
     name = f"{Path(spec.pairs).stem} with {prompt.key}"
-    return Planned(name, work, subject, stored, notes)
+    return Planned(name, work, subject, stored, f"pairs of {Path(spec.pairs).name}", notes)
 
 
 def _here(spec: ReportSpec) -> ReportSpec:
@@ -269,7 +263,7 @@ def _notes(manifest: Manifest, pairs: Sequence[ManifestPair], edits: Edits) -> I
         )
 
 
-def _check_same_plan(planned: Planned, row: RunRow) -> None:
+def _check_same_plan(planned: PlannedReports, row: RunRow) -> None:
     if planned.work.plan_hash != row.plan_hash:
         raise InputError(
             f"this version of Evenhand plans the run differently than {row.version}, which began "

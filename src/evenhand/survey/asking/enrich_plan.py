@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from evenhand.models.chat import Answer, Decoding, Failure, Message, Refusal, Reply, Request
 from evenhand.runs.asking import Heard, ask_until, encodable, seed_of
+from evenhand.runs.one_model import CONDITION
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Lane, Outcome, Step, Unit, UnitSoFar
 from evenhand.survey.asking.leakage import NAMED_BY, Lexicon
 from evenhand.survey.asking.portraits import Portrait, read_portrait
 from evenhand.survey.asking.prompts import TEXT_LIMITS, Template, persona_lines
 from evenhand.survey.asking.roster import Roster
-from evenhand.survey.plan import CONDITION, INSTRUMENT
+from evenhand.survey.plan import INSTRUMENT
 from evenhand.survey.spec import Persona
 
 __all__ = ["EnrichWork", "Family", "changed_between", "to_restate"]

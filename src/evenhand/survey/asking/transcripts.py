@@ -12,7 +12,7 @@ from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import UnitRecord
 from evenhand.runs.subjects import address
 from evenhand.survey.plan import RatingWork, Slot
-from evenhand.survey.prepare import Planned, work_of
+from evenhand.survey.prepare import AnyPlanned, work_of
 
 __all__ = ["browse", "items"]
 
@@ -38,7 +38,7 @@ def browse(ledger: Ledger, run_id: str, folder: Path) -> tuple[Path, int]:
     return written.index, written.conversations
 
 
-def items(planned: Planned, records: Iterator[UnitRecord]) -> Iterator[BrowseItem]:
+def items(planned: AnyPlanned, records: Iterator[UnitRecord]) -> Iterator[BrowseItem]:
     """One item per rating that was begun, in plan order."""
     work = planned.work
     if isinstance(work, RatingWork):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evenhand.reading.words import clean
 from evenhand.runs.ledger import Ledger
+from evenhand.runs.one_model import CONDITION
 from evenhand.runs.snapshot import sha256
 from evenhand.runs.work import Outcome, Step, Unit
 from evenhand.survey.asking.leakage import Lexicon
@@ -23,7 +24,7 @@ from evenhand.survey.legacy.source import LegacyDatabase
 from evenhand.survey.legacy.words import ORDERS, SCALE_ORDERS, plain_text
 from evenhand.survey.people.dataset_rows import DatasetRow
 from evenhand.survey.people.people import People
-from evenhand.survey.plan import CONDITION, INSTRUMENT
+from evenhand.survey.plan import INSTRUMENT
 from evenhand.survey.population.spec import Population
 from evenhand.survey.prepare import AskedWith, EnrichSpec
 from evenhand.survey.read import PARSER_VERSION, read_rating
