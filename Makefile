@@ -39,7 +39,7 @@ test: $(VENV)/.dev  ## the test suite (under ten minutes on two cores)
 	$(BIN)/pytest -n 3 --dist worksteal -m 'not slow and not extras and not live'
 
 test-slow: $(VENV)/.dev  ## long simulations
-	$(BIN)/pytest -n 2 -m 'slow and not extras and not live' --timeout=1200
+	$(BIN)/pytest -n 3 --dist worksteal -m 'slow and not extras and not live' --timeout=1200
 
 test-extras: $(VENV)/.dev  ## heavy and foreign parts, in an environment of their own
 	PYTHON=$(PYTHON) tests/extras/run.sh
