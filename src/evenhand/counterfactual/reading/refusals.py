@@ -13,6 +13,7 @@ after that exist (no two wordings of one part lie within each other), so each li
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from evenhand.counterfactual.spec import FULL_REFUSAL, GENUINE, PARTIAL_REFUSAL
 
@@ -36,7 +37,7 @@ class _Chain:
 
     def found(self, folded: str) -> bool:
         """Whether some line holds all parts in order."""
-        if not any(hint in folded for hint in self.hints):
+        if not _holds_one(folded, self.hints):
             return False
         begin = self.first.search(folded)
         while begin is not None:
@@ -82,6 +83,8 @@ _REFUSES = (
         r"(?:medical|clinical|diagnostic)\b",
     ),
 )
+
+_REFUSING_HINTS = tuple(dict.fromkeys(hint for chain in _REFUSES for hint in chain.hints))
 
 # Each refusal holds one of these as a whole word.
 _REFUSING_WORDS = frozenset(("unable", "can", "cannot", "not", "consult"))
@@ -145,8 +148,18 @@ def may_refuse(words: set[str]) -> bool:
     return not _REFUSING_WORDS.isdisjoint(words)
 
 
+def _holds_one(folded: str, literals: Sequence[str]) -> bool:
+    # A plain loop: most reports get here and no further, and a generator would take twice as long.
+    for literal in literals:  # noqa: SIM110
+        if literal in folded:
+            return True
+    return False
+
+
 def _class_of(folded: str) -> int:
-    if not any(chain.found(folded) for chain in _REFUSES):
+    if not _holds_one(folded, _REFUSING_HINTS) or not any(
+        chain.found(folded) for chain in _REFUSES
+    ):
         return GENUINE if folded and not folded.isspace() else FULL_REFUSAL
     if any(chain.found(folded) for chain in _STATES):
         return GENUINE
