@@ -201,13 +201,18 @@ def _floor(told: _Told) -> Iterator[Block]:
     yield from plots(rows, "excess", told.words)
 
 
-def _levels(told: _Told) -> Iterator[Block]:
-    rows = told.of(*CHANGE_CONTRASTS)
+def _section(told: _Told, title: str, names: tuple[str, ...], chart: str) -> Iterator[Block]:
+    """A heading, what its measures mean, and their plots; nothing where nothing was estimated."""
+    rows = told.of(*names)
     if not rows:
         return
-    yield Heading("Does it change more for some?")
+    yield Heading(title)
     yield from meanings(rows, MEASURES)
-    yield from plots(rows, "contrasts", told.words)
+    yield from plots(rows, chart, told.words)
+
+
+def _levels(told: _Told) -> Iterator[Block]:
+    yield from _section(told, "Does it change more for some?", CHANGE_CONTRASTS, "contrasts")
     inside = [
         f"{e.group} against {e.baseline} ({MEASURES[e.name].label.lower()})"
         for e, a in told.analysed.rows(*CHANGE_CONTRASTS)
@@ -248,26 +253,18 @@ def _categories(told: _Told) -> Iterator[Block]:
 
 
 def _refusals(told: _Told) -> Iterator[Block]:
-    rows = told.of(*REFUSALS)
-    if not rows:
-        return
-    yield Heading("Who is refused?")
+    """Twenty rows of nothing are no finding: where nobody is refused, a sentence says so."""
     nobody = list(refusal_words(told.analysed))
+    if len(nobody) == len(told.analysed.sets):
+        yield Heading("Who is refused?")
+    else:
+        yield from _section(told, "Who is refused?", REFUSALS, "refusals")
     for text in nobody:
         yield Text(text)
-    if len(nobody) == len(told.analysed.sets):
-        return
-    yield from meanings(rows, MEASURES)
-    yield from plots(rows, "refusals", told.words)
 
 
 def _wording(told: _Told) -> Iterator[Block]:
-    rows = told.of(*WORDING)
-    if not rows:
-        return
-    yield Heading("Is it worded differently?")
-    yield from meanings(rows, MEASURES)
-    yield from plots(rows, "wording", told.words)
+    yield from _section(told, "Is it worded differently?", WORDING, "wording")
 
 
 def _readings(told: _Told) -> Iterator[Block]:
