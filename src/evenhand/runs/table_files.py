@@ -9,23 +9,59 @@ from __future__ import annotations
 import csv
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evenhand.errors import InputError
 from evenhand.runs.export import whole_file
 from evenhand.store.database import speak_storage
 
-__all__ = ["Row", "safe_cell", "write_csv", "write_parquet"]
+if TYPE_CHECKING:
+    from evenhand.runs.ledger import Ledger
+
+__all__ = ["Exporter", "Row", "Table", "exporters", "safe_cell", "write_csv", "write_parquet"]
 
 # Rows turned into a row group at a time.
 CHUNK = 20_000
 
 Row = Sequence[Any]
 """One cell per column, in the order of the columns."""
+
+Table = tuple[Mapping[str, type], Iterable[Sequence[Row]]]
+"""The columns with their types, and per unit its rows."""
+
+
+class Exporter(Protocol):
+    """Writes a run as one table; returns how many units it holds."""
+
+    def __call__(
+        self, ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False
+    ) -> int: ...
+
+
+def exporters(table: Callable[[Ledger, str, bool], Table]) -> tuple[Exporter, Exporter]:
+    """An instrument's exports as CSV and as Parquet, from its table of a run.
+
+    ``table`` takes the ledger, the run and whether columns of timing are wanted. The second
+    exporter raises ``InputError`` where the extra ``frames`` is not installed.
+    """
+
+    def export_csv(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
+        """Write the table as CSV; returns how many units it holds."""
+        columns, units = table(ledger, run_id, with_timing)
+        return write_csv(columns, units, output)
+
+    def export_parquet(
+        ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False
+    ) -> int:
+        """Write the table as Parquet; returns how many units it holds."""
+        columns, units = table(ledger, run_id, with_timing)
+        return write_parquet(columns, units, output)
+
+    return export_csv, export_parquet
 
 
 def write_csv(columns: Iterable[str], units: Iterable[Sequence[Row]], output: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ from evenhand.conversation.plan import Payload
 from evenhand.conversation.run import work_of
 from evenhand.conversation.spec import Condition
 from evenhand.runs.ledger import Ledger
-from evenhand.runs.table_files import write_csv, write_parquet
+from evenhand.runs.table_files import exporters
 
 __all__ = ["export_csv", "export_parquet"]
 
@@ -38,22 +37,6 @@ _TYPES: Mapping[str, type] = {
 }  # fmt: skip
 
 Row = tuple[Any, ...]
-
-
-def export_csv(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as CSV; returns how many units it holds."""
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_csv(columns, units, output)
-
-
-def export_parquet(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as Parquet; returns how many units it holds.
-
-    Raises:
-        InputError: the extra ``frames`` is not installed.
-    """
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_parquet(columns, units, output)
 
 
 def _table(
@@ -163,3 +146,6 @@ def _unit_cells(one: Conversation) -> tuple[str | None, tuple[str, ...], tuple[A
         key.gold, " ".join(biased) or None, key.unknown, payload.repeat, one.record.status,
     )  # fmt: skip
     return key.gold, biased, cells
+
+
+export_csv, export_parquet = exporters(_table)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from evenhand.counterfactual.asking.loading import run_of
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import UnitRecord
-from evenhand.runs.table_files import Row, write_csv, write_parquet
+from evenhand.runs.table_files import Row, exporters
 
 __all__ = ["export_csv", "export_parquet"]
 
@@ -21,22 +20,6 @@ _COLUMNS: Mapping[str, type] = {
 _TIMING: Mapping[str, type] = {
     "run": str, "latency_s": float, "prompt_tokens": int, "reply_tokens": int,
 }  # fmt: skip
-
-
-def export_csv(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as CSV; returns how many units it holds."""
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_csv(columns, units, output)
-
-
-def export_parquet(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as Parquet; returns how many units it holds.
-
-    Raises:
-        InputError: the extra ``frames`` is not installed.
-    """
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_parquet(columns, units, output)
 
 
 def _table(
@@ -64,3 +47,6 @@ def _row(record: UnitRecord, step: Mapping[str, Any], run: str | None) -> Row:
         return cells
     timing = step.get("timing", {})
     return [*cells, run, *(timing.get(name) for name in list(_TIMING)[1:])]
+
+
+export_csv, export_parquet = exporters(_table)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from evenhand.errors import InputError
 from evenhand.runs.ledger import Ledger
 from evenhand.runs.records import UnitRecord
-from evenhand.runs.table_files import Row, write_csv, write_parquet
+from evenhand.runs.table_files import Row, exporters
 from evenhand.survey.asking.prompts import TEXT_LIMITS
 from evenhand.survey.asking.roster import Roster, anchors_of
 from evenhand.survey.exports.unit_line import aligned
@@ -41,22 +40,6 @@ _SHARES: Mapping[str, type] = {f"p{point}": float for point in range(1, POINTS +
 _TAKEN = frozenset({*_RATING, *_TEXTS, *_SHARES, *_TIMING})
 
 Table = tuple[dict[str, type], Iterator[list[Row]]]
-
-
-def export_csv(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as CSV; returns how many units it holds."""
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_csv(columns, units, output)
-
-
-def export_parquet(ledger: Ledger, run_id: str, output: Path, *, with_timing: bool = False) -> int:
-    """Write the table as Parquet; returns how many units it holds.
-
-    Raises:
-        InputError: the extra ``frames`` is not installed.
-    """
-    columns, units = _table(ledger, run_id, with_timing)
-    return write_parquet(columns, units, output)
 
 
 def _table(ledger: Ledger, run_id: str, with_timing: bool) -> Table:
@@ -169,3 +152,6 @@ def _timing(step: Mapping[str, Any], record: UnitRecord, run: str | None) -> lis
     timing = step.get("timing", {})
     names = ("calls", "latency_s", "prompt_tokens", "reply_tokens")
     return [run, *(timing.get(name) for name in names), record.started_at, record.finished_at]
+
+
+export_csv, export_parquet = exporters(_table)
