@@ -5,6 +5,9 @@ EvenhandError                   the command line prints it and leaves with its e
 │   └── InvalidInputs           several of them, found together         .problems           422
 ├── NotFound(LookupError)       no such run, unit or model              .kind .id           404
 ├── Conflict                    id taken, run busy, schema too new      .id                 409
+├── Denied                      no right to do this, or not signed in                  401, 403
+├── Gone                        it was there, and its time is over      .id                 410
+├── TooMany                     a limit is reached; later it may go     .retry_after_s      429
 ├── SubjectError                a model cannot be used at all           .model              502
 ├── StorageError                the disk or database refuses            .where              507
 └── StatsError(ValueError)      the data do not determine the answer                        422
@@ -20,8 +23,10 @@ from collections.abc import Sequence
 
 __all__ = [
     "Conflict",
+    "Denied",
     "DidNotConverge",
     "EvenhandError",
+    "Gone",
     "InputError",
     "InvalidInputs",
     "NotFound",
@@ -29,6 +34,7 @@ __all__ = [
     "StatsError",
     "StorageError",
     "SubjectError",
+    "TooMany",
 ]
 
 
@@ -96,6 +102,38 @@ class Conflict(EvenhandError):
     @property
     def where(self) -> str | None:
         return self.id
+
+
+class Denied(EvenhandError):
+    """No right to do this: 401 where signing in would help, 403 where it would not."""
+
+    def __init__(self, message: str, *, signed_in: bool = False) -> None:
+        super().__init__(message)
+        self.status = 403 if signed_in else 401
+
+
+class Gone(EvenhandError):
+    """It was there, and its time is over."""
+
+    status = 410
+
+    def __init__(self, message: str, *, id: str) -> None:
+        super().__init__(message)
+        self.id = id
+
+    @property
+    def where(self) -> str | None:
+        return self.id
+
+
+class TooMany(EvenhandError):
+    """A limit is reached; ``retry_after_s`` says when to come back."""
+
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class SubjectError(EvenhandError):

@@ -1,0 +1,1 @@
+"""Pages and routes: parse, call one function, render."""
