@@ -69,6 +69,10 @@ NOUNS = {
         "evenhand.cli.counterfactual",
         "Vision-language reports on image pairs: do they change?",
     ),
+    "arena": (
+        "evenhand.cli.arena",
+        "People vote, blind, on whose results represent people better.",
+    ),
     "models": ("evenhand.cli.models", "List, check and simulate models."),
     "runs": ("evenhand.cli.runs_more", "List, show, export and delete runs."),
 }
