@@ -12,7 +12,10 @@ from evenhand.arena.config import (
     DatasetEntry,
     ModelEntry,
     Rules,
-    changed, config_of, load_config
+    changed,
+    config_of,
+    load_config,
+)
 from evenhand.errors import InputError, InvalidInputs
 
 
@@ -117,4 +120,6 @@ def test_every_key_is_documented_with_its_default() -> None:
             told = rows[0].split("|")[2].strip()
             assert told == str(field.default).lower().removesuffix(".0"), key
     for entry in (ModelEntry, DatasetEntry):
-        assert [key for key in entry.model_fields if f"`{key}`" not in page and key not in page] == []
+        assert [
+            key for key in entry.model_fields if f"`{key}`" not in page and key not in page
+        ] == []
