@@ -1,0 +1,1 @@
+"""Portraits that we draw ourselves, so that every attribute of everybody shown is known."""
