@@ -1,0 +1,1 @@
+"""Search: the exact nearest images of a query, and queries that no bundle foresaw."""
