@@ -43,8 +43,10 @@ def pixels(image: Image.Image, card: Card) -> NDArray[np.float32]:
         )
         left, top = (round((length - size) / 2) for length in scaled)
         square = rgb.resize(scaled, resample).crop((left, top, left + size, top + size))
-    values = np.asarray(square, dtype=np.float32) / np.float32(255)
-    values = (values - np.asarray(card.mean, np.float32)) / np.asarray(card.std, np.float32)
+    values = np.array(square, dtype=np.float32)
+    values /= np.float32(255)
+    values -= np.asarray(card.mean, np.float32)
+    values /= np.asarray(card.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 

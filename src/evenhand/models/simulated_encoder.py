@@ -80,7 +80,8 @@ class SimulatedEncoder:
             >>> SimulatedEncoder.of("man=0.5 light=0.3 noise=0.1").about()["preferences"]
             'light=0.3 man=0.5'
         """
-        settings, preferences = dict(_SETTINGS), {}
+        settings = dict(_SETTINGS)
+        preferences: dict[str, float] = {}
         for part in model_name.split():
             word, equals, number = part.partition("=")
             try:

@@ -1,0 +1,1 @@
+"""From images, models and queries to a bundle."""
