@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from evenhand.errors import Conflict, InputError, StorageError
 from evenhand.settings import Settings
-from evenhand.store import survey_tables, tables
+from evenhand.store import arena_tables, survey_tables, tables
 from evenhand.store.database import Database, speak_storage
 from evenhand.store.migrations import MIGRATIONS, Migration, migrate
 
@@ -66,7 +66,7 @@ def shape(connection: sa.Connection, names: list[str]) -> dict[str, Any]:
 def test_migrated_database_has_the_declared_tables(settings: Settings) -> None:
     """All migrations together give exactly the tables that the modules of tables declare."""
     names = sorted(tables.metadata.tables)
-    assert survey_tables.personas.name in names
+    assert {survey_tables.personas.name, arena_tables.arena_votes.name} <= set(names)
     database = Database.open(settings)
     with database.reading() as connection:
         migrated = shape(connection, names)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -16,7 +17,11 @@ from evenhand.settings import Settings
 from evenhand.store.migrations import MIGRATIONS, migrate
 from evenhand.store.migrations import applied_names as _applied_names
 
-__all__ = ["Database", "speak_storage"]
+__all__ = ["Database", "Durability", "speak_storage"]
+
+Durability = Literal["process", "full"]
+"""What a commit on SQLite survives: ``process`` the end of the process, however violent; ``full``
+also a power cut. PostgreSQL keeps to its own configuration."""
 
 BUSY_TIMEOUT_S = 60
 # One database-wide number, so that two processes do not migrate one PostgreSQL at once.
@@ -36,7 +41,7 @@ class Database:
         self.dialect = engine.dialect.name
 
     @classmethod
-    def open(cls, settings: Settings) -> Database:
+    def open(cls, settings: Settings, *, durability: Durability = "full") -> Database:
         """Open the settings' database, create it where it is missing, and migrate it.
 
         Raises ``InputError`` for a URL of neither kind, ``StorageError`` when it cannot be
@@ -48,7 +53,7 @@ class Database:
             where = url.database or where
             with speak_storage(where):
                 Path(where).parent.mkdir(parents=True, exist_ok=True)
-        database = cls(_engine(url), where)
+        database = cls(_engine(url, durability), where)
         try:
             database._bring_up_to_date()
         except BaseException:
@@ -117,24 +122,24 @@ def _need_psycopg() -> None:
         ) from None
 
 
-def _engine(url: sa.URL) -> sa.Engine:
+def _engine(url: sa.URL, durability: Durability) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(url, pool_pre_ping=True)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, durability=durability))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_sqlite(connection: Any, _record: Any, *, durability: Durability) -> None:
     # The driver must not begin transactions of its own: _begin_sqlite does.
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_S * 1000}",
         "journal_mode = WAL",
         # FULL syncs the log at each commit, so that a commit survives a power cut; group commit
-        # makes that cheap (docs/decisions/ledger.md).
-        "synchronous = FULL",
+        # makes that cheap (docs/decisions/ledger.md). NORMAL syncs at checkpoints only.
+        f"synchronous = {'FULL' if durability == 'full' else 'NORMAL'}",
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

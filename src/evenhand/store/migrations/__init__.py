@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from evenhand.errors import Conflict
-from evenhand.store.migrations import m001_initial, m002_survey
+from evenhand.store.migrations import m001_initial, m002_survey, m003_arena
 from evenhand.store.tables import migrations as records
 
 __all__ = ["MIGRATIONS", "Migration", "migrate"]
@@ -26,6 +26,7 @@ class Migration(NamedTuple):
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("m001_initial", m001_initial.apply),
     Migration("m002_survey", m002_survey.apply),
+    Migration("m003_arena", m003_arena.apply),
 )
 
 

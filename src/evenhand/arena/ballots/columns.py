@@ -1,0 +1,338 @@
+"""The votes as columns in memory, brought up to date by what is new: ratings and figures read them.
+
+A vote is read from the table once. What was undone since is found by its number; where votes were
+deleted or voters flagged a counter has moved, and everything is read again.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from evenhand.arena.spec import VoteColumns
+from evenhand.errors import InputError, NotFound
+
+__all__ = ["INCLUDABLE", "Details", "VoteLog"]
+
+INCLUDABLE = frozenset({"identical", "repeat", "undone", "flagged"})
+"""What ``include`` may ask for, beside the plain votes."""
+
+_NEW = (
+    "SELECT v.n, v.battle, v.voter, v.query, v.dataset, v.left_model, v.right_model, v.kind, "
+    "v.session, v.choice, v.at, v.undone_at, v.undone_n, v.asked_why, v.dwell_ms, "
+    "CASE WHEN v.why_tags = '[]' THEN NULL ELSE v.why_tags END, "
+    "CASE WHEN v.kind = 2 THEN (SELECT b.repeat_of FROM arena_battles b WHERE b.id = v.battle) END "
+    "FROM arena_votes v WHERE v.n > :known ORDER BY v.n"
+)
+_UNDONE = "SELECT n, undone_n FROM arena_votes WHERE undone_n > :known ORDER BY undone_n"
+_MARK = "SELECT value FROM arena_marks WHERE name = 'votes'"
+FETCH = 20_000
+
+
+class _Names(dict[str, int]):
+    """Names and their codes: an unknown one gets the next."""
+
+    def __missing__(self, name: str) -> int:
+        code = self[name] = len(self)
+        return code
+
+
+def _ints() -> array[int]:
+    return array("i")
+
+
+@dataclass(slots=True)
+class _Rows:
+    """All votes that were ever acknowledged and not deleted, undone ones too."""
+
+    mark: int = -1
+    undone_known: int = 0
+    n: array[int] = field(default_factory=lambda: array("q"))
+    left: array[int] = field(default_factory=_ints)
+    right: array[int] = field(default_factory=_ints)
+    choice: array[int] = field(default_factory=lambda: array("b"))
+    voter: array[int] = field(default_factory=_ints)
+    query: array[int] = field(default_factory=_ints)
+    dataset: array[int] = field(default_factory=_ints)
+    session: array[int] = field(default_factory=_ints)
+    kind: array[int] = field(default_factory=lambda: array("b"))
+    asked_why: array[int] = field(default_factory=lambda: array("b"))
+    undone: array[int] = field(default_factory=lambda: array("b"))
+    dwell: array[float] = field(default_factory=lambda: array("d"))
+    at: array[float] = field(default_factory=lambda: array("d"))
+    tag_vote: array[int] = field(default_factory=_ints)
+    tag: array[int] = field(default_factory=_ints)
+    battle: list[str] = field(default_factory=list)
+    repeat_of: dict[int, str] = field(default_factory=dict)
+    models: _Names = field(default_factory=_Names)
+    voters: _Names = field(default_factory=_Names)
+    queries: _Names = field(default_factory=_Names)
+    datasets: _Names = field(default_factory=_Names)
+    sessions: _Names = field(default_factory=_Names)
+    tags: _Names = field(default_factory=_Names)
+    flagged: set[str] = field(default_factory=set)
+    profiles: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What figures need beyond ``VoteColumns``, per vote of it; each shape (n,)."""
+
+    asked_why: NDArray[np.int8]
+    dwell_ms: NDArray[np.float64]
+    """nan where the page did not say."""
+    tags: tuple[str, ...]
+    tag: NDArray[np.int32]
+    """Codes of all tags of all votes, shape (m,)."""
+    n_undone: int
+    n_flagged: int
+    """Votes of flagged voters that were left out."""
+
+
+class VoteLog:
+    """The columns of one database. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows = _Rows()
+
+    def columns(
+        self,
+        connection: sa.Connection,
+        *,
+        dataset: str | None = None,
+        session: str | None = None,
+        include: Collection[str] = (),
+    ) -> tuple[VoteColumns, Details]:
+        """The votes there are now; see ``Box.votes``."""
+        unknown = sorted(set(include) - INCLUDABLE)
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} cannot be included; it is one of {', '.join(sorted(INCLUDABLE))}",
+                where="include",
+            )
+        with self._lock:
+            self._refresh(connection)
+            rows = self._rows
+            titles = _session_titles(connection, rows.sessions)
+            chosen = _chosen(rows, dataset, _session_ids(titles, session), include)
+            return _columns(rows, chosen, titles), _details(rows, chosen, dataset)
+
+    def session_counts(self, connection: sa.Connection) -> dict[str, int]:
+        """How many votes stand in each session, by its id."""
+        with self._lock:
+            self._refresh(connection)
+            rows = self._rows
+            stands = (np.array(rows.undone, dtype=np.int8) == 0) & (_int32(rows.session) >= 0)
+            counts = np.bincount(_int32(rows.session)[stands], minlength=len(rows.sessions))
+            return {id: int(counts[code]) for id, code in rows.sessions.items()}
+
+    def _refresh(self, connection: sa.Connection) -> None:
+        mark = int(connection.exec_driver_sql(_MARK).scalar_one())
+        if mark != self._rows.mark:
+            self._rows = _Rows(mark=mark)
+            flagged = "SELECT id FROM arena_voters WHERE flagged = 1"
+            self._rows.flagged = set(connection.exec_driver_sql(flagged).scalars())
+        rows = self._rows
+        known = rows.n[-1] if rows.n else 0
+        before = len(rows.voters)
+        found = connection.execute(sa.text(_NEW), {"known": known})
+        while some := found.fetchmany(FETCH):
+            _append(rows, [tuple(row) for row in some])
+        gone = connection.execute(sa.text(_UNDONE), {"known": rows.undone_known}).all()
+        for n, undone_n in gone:
+            rows.undone[_place(rows.n, n)] = 1
+            rows.undone_known = undone_n
+        if len(rows.voters) > before:
+            _read_profiles(connection, rows, list(rows.voters)[before:])
+
+
+def _append(rows: _Rows, some: list[tuple[Any, ...]]) -> None:
+    """Add read votes, column by column."""
+    start = len(rows.n)
+    n, battle, voter, query, dataset, left, right, kind, session, choice, at, *rest = zip(
+        *some, strict=True
+    )
+    undone_at, undone_n, asked_why, dwell, tags, repeats = rest
+    rows.n.extend(n)
+    rows.battle.extend(battle)
+    rows.at.extend(at)
+    rows.choice.extend(choice)
+    rows.kind.extend(kind)
+    rows.asked_why.extend(asked_why)
+    rows.undone.extend(moment is not None for moment in undone_at)
+    rows.dwell.extend(np.nan if value is None else value for value in dwell)
+    rows.undone_known = max(rows.undone_known, *(value or 0 for value in undone_n))
+    for column, names, values in (
+        (rows.voter, rows.voters, voter),
+        (rows.query, rows.queries, query),
+        (rows.dataset, rows.datasets, dataset),
+        (rows.left, rows.models, left),
+        (rows.right, rows.models, right),
+    ):
+        column.extend(map(names.__getitem__, values))
+    code = rows.sessions.__getitem__
+    rows.session.extend(-1 if name is None else code(name) for name in session)
+    for place, (text, repeat) in enumerate(zip(tags, repeats, strict=True), start):
+        if text is not None:
+            for tag in orjson.loads(text):
+                rows.tag_vote.append(place)
+                rows.tag.append(rows.tags[tag])
+        if repeat is not None:
+            rows.repeat_of[place] = repeat
+
+
+def _int32(column: array[int]) -> NDArray[np.int32]:
+    return np.array(column, dtype=np.int32)
+
+
+def _place(numbers: array[int], n: int) -> int:
+    return bisect_left(numbers, n)
+
+
+def _read_profiles(connection: sa.Connection, rows: _Rows, voters: list[str]) -> None:
+    for at in range(0, len(voters), 500):
+        query = sa.text(
+            "SELECT id, profile FROM arena_voters WHERE id IN :ids AND profile <> '{}'"
+        )
+        found = connection.execute(
+            query.bindparams(sa.bindparam("ids", expanding=True)), {"ids": voters[at : at + 500]}
+        )
+        rows.profiles.update({id: orjson.loads(profile) for id, profile in found})
+
+
+def _session_titles(connection: sa.Connection, known: Mapping[str, int]) -> dict[str, str]:
+    """Each session's name; with its id where another has the same name."""
+    named = dict(
+        tuple(row) for row in connection.exec_driver_sql("SELECT id, name FROM arena_sessions")
+    )
+    often = Counter(named.values())
+    titles = {id: name if often[name] == 1 else f"{name} ({id})" for id, name in named.items()}
+    return {**{id: id for id in known}, **titles}
+
+
+def _session_ids(titles: Mapping[str, str], wanted: str | None) -> set[str] | None:
+    """The session that is meant by its id or its name."""
+    if wanted is None:
+        return None
+    if wanted in titles:
+        return {wanted}
+    found = {
+        id for id, title in titles.items() if wanted in (title, title.removesuffix(f" ({id})"))
+    }
+    if not found:
+        raise NotFound("session", wanted, hint=f"there are {', '.join(titles.values()) or 'none'}")
+    return found
+
+
+def _chosen(
+    rows: _Rows, dataset: str | None, sessions: set[str] | None, include: Collection[str]
+) -> NDArray[np.intp]:
+    """The places of the votes that are asked for."""
+    keep = np.ones(len(rows.n), dtype=bool)
+    if "undone" not in include:
+        keep &= np.array(rows.undone, dtype=np.int8) == 0
+    kind = np.array(rows.kind, dtype=np.int8)
+    for code, name in ((1, "identical"), (2, "repeat")):
+        if name not in include:
+            keep &= kind != code
+    if "flagged" not in include and rows.flagged:
+        keep &= ~_of_flagged(rows)
+    if dataset is not None:
+        keep &= _int32(rows.dataset) == rows.datasets.get(dataset, -1)
+    if sessions is not None:
+        codes = [rows.sessions[id] for id in sessions if id in rows.sessions]
+        keep &= np.isin(_int32(rows.session), codes)
+    return np.flatnonzero(keep)
+
+
+def _of_flagged(rows: _Rows) -> NDArray[np.bool_]:
+    codes = [rows.voters[id] for id in rows.flagged if id in rows.voters]
+    return np.isin(_int32(rows.voter), codes)
+
+
+def _columns(rows: _Rows, chosen: NDArray[np.intp], titles: Mapping[str, str]) -> VoteColumns:
+    def taken(column: array[int]) -> NDArray[np.int32]:
+        return _int32(column)[chosen]
+
+    left, right = taken(rows.left), taken(rows.right)
+    both, models = _compact(np.concatenate([left, right]), rows.models)
+    voter, voters = _compact(taken(rows.voter), rows.voters)
+    query, queries = _compact(taken(rows.query), rows.queries)
+    dataset, datasets = _compact(taken(rows.dataset), rows.datasets)
+    session, sessions = _compact(taken(rows.session), rows.sessions)
+    everything = len(chosen) == len(rows.battle)
+    battle = tuple(rows.battle) if everything else tuple(map(rows.battle.__getitem__, chosen))
+    return VoteColumns(
+        models=models,
+        left=both[: len(left)],
+        right=both[len(left) :],
+        choice=np.array(rows.choice, dtype=np.int8)[chosen],
+        voters=voters,
+        voter=voter,
+        queries=queries,
+        query=query,
+        datasets=datasets,
+        dataset=dataset,
+        sessions=tuple(titles[id] for id in sessions),
+        session=session,
+        profiles=tuple(rows.profiles.get(id, {}) for id in voters),
+        kind=np.array(rows.kind, dtype=np.int8)[chosen],
+        at=np.array(rows.at, dtype=np.float64)[chosen],
+        battle=battle,
+        first=_first(rows, chosen) if rows.repeat_of else None,
+    )
+
+
+def _compact(
+    codes: NDArray[np.int32], names: Mapping[str, int]
+) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Codes of the names that occur, and these names; -1 stays."""
+    used = np.zeros(len(names) + 1, dtype=bool)
+    used[codes] = True  # -1 marks the last place, which is nobody's
+    used[-1] = False
+    places = np.append(np.cumsum(used[:-1], dtype=np.int32) - 1, np.int32(-1))
+    return places[codes], tuple(name for name, code in names.items() if used[code])
+
+
+def _first(rows: _Rows, chosen: NDArray[np.intp]) -> NDArray[np.int32]:
+    """For repeats among the chosen: the row of the vote on the first showing; else -1."""
+    first = np.full(len(chosen), -1, dtype=np.int32)
+    if not rows.repeat_of:
+        return first
+    row_of = {rows.battle[place]: row for row, place in enumerate(chosen)}
+    for row, place in enumerate(chosen):
+        original = rows.repeat_of.get(int(place))
+        if original is not None:
+            first[row] = row_of.get(original, -1)
+    return first
+
+
+def _details(rows: _Rows, chosen: NDArray[np.intp], dataset: str | None) -> Details:
+    keep = np.zeros(len(rows.n), dtype=bool)
+    keep[chosen] = True
+    tag_vote = np.array(rows.tag_vote, dtype=np.int64)
+    tag, tags = _compact(_int32(rows.tag)[keep[tag_vote]], rows.tags)
+    mine = np.ones(len(rows.n), dtype=bool)
+    if dataset is not None:
+        mine = _int32(rows.dataset) == rows.datasets.get(dataset, -1)
+    undone = np.array(rows.undone, dtype=np.int8) == 1
+    left_out = _of_flagged(rows) & ~undone & ~keep & mine if rows.flagged else ~mine & False
+    return Details(
+        asked_why=np.array(rows.asked_why, dtype=np.int8)[chosen],
+        dwell_ms=np.array(rows.dwell, dtype=np.float64)[chosen],
+        tags=tags,
+        tag=tag,
+        n_undone=int((undone & mine).sum()),
+        n_flagged=int(left_out.sum()),
+    )
