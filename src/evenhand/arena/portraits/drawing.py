@@ -70,7 +70,8 @@ def draw(person: Person, size: int = 256) -> Image.Image:
     face = _face(person)
     _hair_behind(canvas, face)
     _neck(canvas, face)
-    trades.clothes(canvas, person.occupation, broad=_broad(person), look=person.look)
+    trade = person.occupation if person.at_work else None
+    trades.clothes(canvas, trade, broad=_broad(person), look=person.look)
     _head(canvas, face)
     if person.beard:
         _beard(canvas, face)
@@ -82,8 +83,9 @@ def draw(person: Person, size: int = 256) -> Image.Image:
         _glasses(canvas, face)
     if person.gender == "woman" and person.hair_style != "headscarf":
         _earrings(canvas, face)
-    trades.headwear(canvas, person.occupation, y=face.y, half=face.half)
-    trades.tools(canvas, person.occupation, hand=face.skin)
+    if trade is not None:
+        trades.headwear(canvas, trade, y=face.y, half=face.half)
+        trades.tools(canvas, trade, hand=face.skin)
     return canvas.done()
 
 

@@ -89,6 +89,8 @@ class Person:
     glasses: bool
     beard: bool
     occupation: Occupation
+    at_work: bool
+    """Drawn in the clothes and with the tools of the occupation; else in a plain shirt."""
     background: Background
     look: int = 0
 
@@ -113,6 +115,7 @@ class Person:
             "glasses": "yes" if self.glasses else "no",
             "beard": "yes" if self.beard else "no",
             "occupation": self.occupation,
+            "at_work": "yes" if self.at_work else "no",
             "background": self.background,
         }
 
@@ -124,6 +127,10 @@ class Shares:
     gender: tuple[float, float, float]
     skin: tuple[float, float, float]
 
+
+AT_WORK = 0.5
+"""The share drawn at work. Of the others nothing but a caption tells the occupation, so that what
+goes with it is all there is to learn: the way by which real encoders come to stereotypes."""
 
 EVEN = Shares((0.4, 0.4, 0.2), (1 / 3, 1 / 3, 1 / 3))
 
@@ -200,6 +207,7 @@ def _person(rng: np.random.Generator, joint: Joint) -> Person:
         glasses=bool(rng.random() < 0.35),
         beard=bool(rng.random() < 0.45) and gender == "man",
         occupation=occupation,
+        at_work=bool(rng.random() < AT_WORK),
         background=_pick(rng, BACKGROUNDS),
         look=int(rng.integers(2**31)),
     )

@@ -14,17 +14,20 @@ BLACK, WHITE, STEEL = rgb("22201f"), rgb("ffffff"), rgb("7d8894")
 _SHIRTS = tuple(map(rgb, ("5b7fa6", "a65b6b", "6b9a72", "8b74ad", "c08a4a", "4f8f96")))
 
 
-def clothes(canvas: Canvas, occupation: Occupation, *, broad: float, look: int) -> None:
-    """Shoulders and chest; ``broad`` is half the width of the shoulders."""
-    own = _SHIRTS[look % len(_SHIRTS)]
-    colour = {
-        "doctor": rgb("f7f9fb"), "nurse": rgb("3fa7a3"), "builder": rgb("f08a24"),
-        "cook": rgb("fbfaf6"), "manager": rgb("2d3546"), "gardener": own, "painter": own,
-        "musician": rgb("34303a"), "programmer": own, "teacher": own,
-    }[occupation]  # fmt: skip
+def clothes(canvas: Canvas, occupation: Occupation | None, *, broad: float, look: int) -> None:
+    """Shoulders and chest; ``broad`` is half the width of the shoulders. None is a plain shirt."""
+    shirt = _SHIRTS[look % len(_SHIRTS)]
+    colour = _CLOTH.get(occupation, shirt) if occupation is not None else shirt
     canvas.oval(50, 103, broad + 3, 31, colour)
     canvas.panel(50 - broad, 93, 50 + broad, 104, colour)
-    _DRESS[occupation](canvas, colour)
+    dress = _DRESS.get(occupation, _neckline) if occupation is not None else _neckline
+    dress(canvas, colour)
+
+
+_CLOTH: dict[Occupation, Colour] = {
+    "doctor": rgb("f7f9fb"), "nurse": rgb("3fa7a3"), "builder": rgb("f08a24"),
+    "cook": rgb("fbfaf6"), "manager": rgb("2d3546"), "musician": rgb("34303a"),
+}  # fmt: skip
 
 
 def _neckline(canvas: Canvas, colour: Colour) -> None:
@@ -99,8 +102,7 @@ def _smock(canvas: Canvas, colour: Colour) -> None:
 
 _DRESS: dict[Occupation, Callable[[Canvas, Colour], None]] = {
     "doctor": _coat, "nurse": _scrubs, "builder": _vest, "cook": _jacket, "manager": _suit,
-    "gardener": _overall, "painter": _smock, "musician": _neckline, "programmer": _neckline,
-    "teacher": _neckline,
+    "gardener": _overall, "painter": _smock,
 }  # fmt: skip
 
 

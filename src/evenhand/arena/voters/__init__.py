@@ -1,0 +1,1 @@
+"""Simulated voters: they vote over HTTP as people do, with opinions that we planted."""
