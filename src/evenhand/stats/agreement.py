@@ -15,6 +15,7 @@ __all__ = [
     "Agreement",
     "ChanceCorrected",
     "Scale",
+    "alpha_of_counts",
     "fleiss_kappa",
     "gwet_ac1",
     "krippendorff_alpha",
@@ -120,26 +121,57 @@ def krippendorff_alpha(ratings: ArrayLike, *, scale: Scale = "nominal") -> Agree
     table = np.asarray(ratings, dtype=np.float64)
     if table.ndim != 2:
         raise InputError(f"ratings have shape {table.shape}; pass one row per rater")
-    if scale not in ("nominal", "ordinal", "interval"):
-        raise InputError(f"scale {scale!r} is none of nominal, ordinal, interval")
     table = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
     if table.shape[1] == 0:
         raise StatsError("no unit was judged by two raters; agreement needs at least one")
     values = np.unique(table[~np.isnan(table)])
-    if len(values) == 1:
+    return alpha_of_counts((table[:, :, None] == values).sum(axis=0), values, scale=scale)
+
+
+def alpha_of_counts(
+    counts: ArrayLike, values: ArrayLike, *, scale: Scale = "nominal"
+) -> Agreement:
+    """Krippendorff's alpha of units by values: how many raters gave each unit each value.
+
+    The table of who gave what would be mostly gaps where many raters judge few units each.
+
+    Args:
+        counts: shape (units, values), whole numbers >= 0; a unit with fewer than two is left out.
+        values: shape (values,), rising numbers.
+
+    Raises:
+        InputError, StatsError: as ``krippendorff_alpha``.
+
+    Example:
+        >>> round(alpha_of_counts([[2, 0, 0], [0, 2, 0], [0, 0, 2], [0, 1, 1]], [1, 2, 3]).alpha, 4)
+        0.6667
+    """
+    given = np.asarray(counts, dtype=np.float64)
+    points = np.asarray(values, dtype=np.float64)
+    if given.ndim != 2 or given.shape[1:] != points.shape:
+        raise InputError(f"counts {given.shape} do not fit {points.shape} values; one column each")
+    if scale not in ("nominal", "ordinal", "interval"):
+        raise InputError(f"scale {scale!r} is none of nominal, ordinal, interval")
+    given = given[given.sum(axis=1) >= 2]
+    if not len(given):
+        raise StatsError("no unit was judged by two raters; agreement needs at least one")
+    used = given.sum(axis=0) > 0
+    if used.sum() == 1:
         raise StatsError(
-            f"all ratings are {values[0]:g}: without variation, agreement cannot be told from chance"
+            f"all ratings are {points[used][0]:g}: without variation, agreement cannot be told "
+            "from chance"
         )
-    coincidences = _coincidences(table, values)
-    counts = coincidences.sum(axis=1)
-    n = counts.sum()
-    distance = _distances(values, counts, scale)
+    given, points = given[:, used], points[used]
+    coincidences = _coincidences(given)
+    margins = coincidences.sum(axis=1)
+    n = margins.sum()
+    distance = _distances(points, margins, scale)
     observed = float(np.sum(coincidences * distance))
-    expected = float(np.sum(np.outer(counts, counts) * distance)) / (n - 1)
+    expected = float(np.sum(np.outer(margins, margins) * distance)) / (n - 1)
     return Agreement(
         alpha=float(1 - observed / expected),
         scale=scale,
-        n_units=table.shape[1],
+        n_units=len(given),
         n_values=int(round(n)),
     )
 
@@ -175,10 +207,11 @@ def _corrected(given: Floats, chance: float) -> ChanceCorrected:
     )
 
 
-def _coincidences(table: Floats, values: Floats) -> Floats:
-    """How often two raters of one unit gave values c and k, each unit weighted by its raters."""
-    # Units by values: how many raters gave each.
-    given = (table[:, :, None] == values).sum(axis=0).astype(np.float64)
+def _coincidences(given: Floats) -> Floats:
+    """How often two raters of one unit gave values c and k, each unit weighted by its raters.
+
+    ``given`` is units by values: how many raters gave each.
+    """
     weighted = given / (given.sum(axis=1, keepdims=True) - 1)
     pairs: Floats = given.T @ weighted - np.diag(weighted.sum(axis=0))
     return pairs
