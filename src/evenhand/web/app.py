@@ -1,0 +1,95 @@
+"""The arena's web application: one hall, its routes, and the layer in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from evenhand.errors import EvenhandError
+from evenhand.web.answers import error_answer
+from evenhand.web.hall import VOTER_COOKIE, Hall
+from evenhand.web.routes.health import health_of
+from evenhand.web.routes.images import images_of
+from evenhand.web.routes.public import public_of, shortcuts_of
+from evenhand.web.security import Front
+
+__all__ = ["create_app"]
+
+SCHEMES = {
+    "voterCookie": {"type": "apiKey", "in": "cookie", "name": VOTER_COOKIE},
+    "voterToken": {"type": "http", "scheme": "bearer"},
+    "adminToken": {"type": "apiKey", "in": "header", "name": "X-Admin-Token"},
+}
+
+
+def create_app(hall: Hall) -> FastAPI:
+    """The application. The hall is opened before and closed after by whoever made it."""
+    app = FastAPI(
+        title="Evenhand arena",
+        version=version("evenhand"),
+        # Their pages load scripts from another host; the document itself is enough for programs.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=_lifespan(hall),
+        redirect_slashes=False,
+    )
+    for kind in (EvenhandError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _explain)
+    for router in (public_of(hall), images_of(hall), health_of(hall), *_more(hall)):
+        app.include_router(router)
+    app.add_middleware(
+        Front,
+        limits=hall.limits,
+        metrics=hall.metrics,
+        max_body=lambda: hall.rules.max_body_bytes,
+        proxies=hall.proxies,
+        behind_https=hall.options.behind_https,
+        shortcuts=shortcuts_of(hall),
+    )
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _more(hall: Hall) -> list[APIRouter]:
+    named = (("admin", "router_of"), ("pages", "pages_of"))
+    return [
+        getattr(import_module(f"evenhand.web.routes.{name}"), maker)(hall)
+        for name, maker in named
+        if find_spec(f"evenhand.web.routes.{name}")
+    ]
+
+
+def _lifespan(hall: Hall) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await hall.start()
+        try:
+            yield
+        finally:
+            await hall.stop()
+
+    return lifespan
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    return error_answer(error)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        document.setdefault("components", {})["securitySchemes"] = SCHEMES
+        app.openapi_schema = document
+    return app.openapi_schema
