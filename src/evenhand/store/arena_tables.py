@@ -5,6 +5,8 @@ Times are seconds since 1970: votes are written by the thousand and read by the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from evenhand.store.tables import metadata
@@ -46,8 +48,9 @@ def _code(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.SmallInteger, nullable=False)
 
 
-def _only_where(condition: str) -> dict[str, sa.TextClause]:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+def _partial_index(name: str, column: sa.Column[Any], where: str, *, unique: bool = False) -> None:
+    clause = sa.text(where)
+    sa.Index(name, column, unique=unique, sqlite_where=clause, postgresql_where=clause)
 
 
 arena_voters = sa.Table(
@@ -98,9 +101,7 @@ arena_battles = sa.Table(
     sqlite_autoincrement=True,
 )
 sa.Index("arena_battles_voter", arena_battles.c.voter, arena_battles.c.n)
-sa.Index(
-    "arena_battles_skipped", arena_battles.c.skipped_at, **_only_where("skipped_at IS NOT NULL")
-)
+_partial_index("arena_battles_skipped", arena_battles.c.skipped_at, "skipped_at IS NOT NULL")
 
 # What ratings and figures need of the battle stands here once more: they read one table.
 arena_votes = sa.Table(
@@ -131,15 +132,8 @@ arena_votes = sa.Table(
     sa.UniqueConstraint("id", name="arena_votes_id"),
     sqlite_autoincrement=True,
 )
-sa.Index(
-    "arena_votes_battle", arena_votes.c.battle, unique=True, **_only_where("undone_at IS NULL")
-)
-sa.Index(
-    "arena_votes_undone",
-    arena_votes.c.undone_n,
-    unique=True,
-    **_only_where("undone_n IS NOT NULL"),
-)
+_partial_index("arena_votes_battle", arena_votes.c.battle, "undone_at IS NULL", unique=True)
+_partial_index("arena_votes_undone", arena_votes.c.undone_n, "undone_n IS NOT NULL", unique=True)
 sa.Index("arena_votes_voter", arena_votes.c.voter)
 
 arena_sessions = sa.Table(
