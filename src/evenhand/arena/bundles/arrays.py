@@ -139,6 +139,15 @@ class Arrays:
             what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             raise self.archive.broken(name, f"not JSON: {what[:100]}") from None
 
+    def number(self, name: str) -> int:
+        """The one whole number of a member, deflated or not."""
+        member = self._member(name)
+        raw = self.archive.read(member, most=LONGEST_HEADER)
+        head = self._parsed(member, raw)
+        if head.dtype.str != "<i8" or head.count != 1:
+            raise self.archive.broken(name, "not one whole number")
+        return int(np.frombuffer(raw, head.dtype, 1, head.at)[0])
+
     def names(self, name: str) -> tuple[str, ...]:
         """A JSON list of texts, none twice."""
         found = self.json(name)

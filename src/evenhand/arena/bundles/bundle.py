@@ -101,6 +101,14 @@ class Bundle:
             raise StorageError("cut off while it was open", where=str(self.path))
         return memoryview(picture)
 
+    def fresh(self) -> bool:
+        """Whether the file is as it was when it was opened; a file put in its place is another."""
+        try:
+            self.arrays.archive.whole()
+        except StorageError:
+            return False
+        return True
+
     def etag(self, at: int) -> str:
         """A picture's entity tag, quoted as HTTP wants it."""
         return f'"{self.version}-{at}"'

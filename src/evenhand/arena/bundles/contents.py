@@ -52,7 +52,7 @@ class BundleContents:
     captions: Sequence[str] | None = None
     attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Per attribute one value per image; the empty text is unknown."""
-    config: ArenaConfig = ArenaConfig()
+    config: ArenaConfig = ArenaConfig.model_validate({})
     """The file it was made from; titles of models and of the dataset are taken from it."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Of the dataset and the libraries; no times, so that a rebuild is the same bundle."""

@@ -6,6 +6,7 @@ What would take a look at every byte is left to :mod:`evenhand.arena.bundles.ver
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,22 @@ from evenhand.arena.bundles.legacy import Numbered, inflate, rankings_of, versio
 from evenhand.arena.config import ArenaConfig, config_of
 from evenhand.errors import InputError
 
-__all__ = ["open_bundle"]
+__all__ = ["Glance", "glance", "open_bundle"]
 
-# What opening a bundle may raise when a member lies is an InputError; these would be ours.
-LONGEST_TEXT = 10_000
+# Of a title.
+LONGEST_TEXT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What a list of bundles shows of each."""
+
+    dataset: str
+    title: str
+    version: str
+    models: tuple[str, ...]
+    n_images: int
+    legacy: bool
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -48,6 +61,32 @@ def open_bundle(path: Path) -> Bundle:
     except BaseException:
         archive.close()
         raise
+
+
+def glance(path: Path) -> Glance:
+    """What a bundle holds, without inflating anything large.
+
+    Raises:
+        InputError: as :func:`open_bundle`; of a legacy bundle, what can be seen from its ids.
+    """
+    archive = Archive(Path(path))
+    try:
+        arrays = Arrays(archive)
+        legacy = layout.MANIFEST not in arrays
+        version = (
+            version_of_legacy(archive) if legacy else _open(arrays, _manifest(arrays)).version
+        )
+        dataset, models = _dataset(arrays), _models(arrays)
+        return Glance(
+            dataset=dataset,
+            title=_name(arrays.json(layout.CONFIG), "datasets", dataset),
+            version=version,
+            models=models,
+            n_images=_count(arrays),
+            legacy=legacy,
+        )
+    finally:
+        archive.close()
 
 
 def _manifest(arrays: Arrays) -> str:
@@ -79,9 +118,7 @@ def _open(arrays: Arrays, version: str | None) -> Bundle:
     if legacy:
         inflate(arrays)
     n = _count(arrays)
-    dataset, models = _dataset(arrays), arrays.names(layout.MODELS)
-    if not models or not all(0 < len(m) <= 200 and m.isprintable() for m in models):
-        raise arrays.archive.broken(layout.MODELS, "no models, or one without a proper id")
+    dataset, models = _dataset(arrays), _models(arrays)
     raw = arrays.json(layout.CONFIG)
     config, notes = _config(raw, f"{arrays.archive.path}: {layout.CONFIG}")
     queries = arrays.names(layout.QUERIES)
@@ -117,8 +154,15 @@ def _open(arrays: Arrays, version: str | None) -> Bundle:
     )
 
 
+def _models(arrays: Arrays) -> tuple[str, ...]:
+    models = arrays.names(layout.MODELS)
+    if not models or not all(0 < len(m) <= 200 and m.isprintable() for m in models):
+        raise arrays.archive.broken(layout.MODELS, "no models, or one without a proper id")
+    return models
+
+
 def _count(arrays: Arrays) -> int:
-    n = int(arrays.array(layout.N_IMAGES, "i8", shape=(1,))[0])
+    n = arrays.number(layout.N_IMAGES)
     if not 1 <= n < 1 << 31:
         raise arrays.archive.broken(layout.N_IMAGES, f"{n} is no number of images")
     return n
