@@ -157,13 +157,18 @@ def _mouth(canvas: Canvas, face: _Face) -> None:
 
 
 def _lines(canvas: Canvas, face: _Face) -> None:
-    y, line = face.y, mixed(face.skin, mixed(face.shade, BLACK, 0.25), 0.75)
+    y, line = face.y, mixed(face.skin, mixed(face.shade, BLACK, 0.35), 0.85)
     for side in (-1, 1):
         x = 50 + side * face.half * 0.44
-        turn = (70, 125) if side < 0 else (55, 110)
-        canvas.arc(x, y + 3, 4.2, 4.0, turn, line, 0.7)
-        fold = (95, 165) if side < 0 else (15, 85)
-        canvas.arc(50 + side * 5.2, y + 8.6, 3.4, 4.8, fold, line, 0.8)
+        turn = (60, 130) if side < 0 else (50, 120)
+        canvas.arc(x, y + 3, 4.4, 4.2, turn, line, 1.0)
+        fold = (95, 175) if side < 0 else (5, 85)
+        canvas.arc(50 + side * 5.4, y + 8.4, 3.8, 5.6, fold, line, 1.2)
+    if face.person.hair_style in ("short", "curly") and face.person.age == "middle-aged":
+        for side in (-1, 1):  # the temples go first
+            canvas.oval(
+                50 + side * face.half * 0.98, y - 6, 1.6, 4.2, mixed(face.hair, WHITE, 0.42)
+            )
     if face.person.age != "old":
         return
     for step in (0.0, 2.6):
