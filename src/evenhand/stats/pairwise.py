@@ -221,23 +221,37 @@ def pairwise(
 def _with_intervals(fit: PairwiseFit, *notes: str | None) -> PairwiseFit:
     """The same fit with an interval for every strength, and what a reader must know."""
     k = fit.n_items
-    spreads = [fit.spread(row) for row in np.eye(len(fit.parameters))[:k]]
-    model = np.diag(fit.spreads.model_cov)[:k]
-    still = [i for i, spread in enumerate(spreads) if spread.variance <= _STILL**2 * model[i]]
+    variance, df = _spread_of_each(fit.spreads, k, fit.n_clusters)
+    still = np.flatnonzero(variance <= _STILL**2 * np.diag(fit.spreads.model_cov)[:k]).tolist()
     if still:
         raise StatsError(
             f"clusters agree exactly on items {still}: no standard error can be had from them; "
             "collect more clusters"
         )
-    rows = [
-        _ends(fit, float(fit.strength[i]), spreads[i], np.eye(len(fit.parameters))[i], None)[:3]
-        for i in range(k)
-    ]
-    se, low, high = np.array(rows).T
-    df = np.array([spread.df for spread in spreads])
+    if fit.drawn is None:
+        se = np.sqrt(variance)
+        reach = se * special.stdtrit(df, 0.5 + fit.level / 2)
+        low, high = fit.strength - reach, fit.strength + reach
+    else:
+        places = np.eye(len(fit.parameters))
+        rows = [_redrawn_ends(fit, fit.strength[i], places[i], None)[:3] for i in range(k)]
+        se, low, high = np.array(rows).T
     thinnest = _few(fit.n_clusters) or _thin(float(df.min()))
     warning = "; ".join(note for note in (thinnest, *notes) if note) or None
     return replace(fit, se=se, low=low, high=high, df=df, warning=warning)
+
+
+def _spread_of_each(spreads: Spreads, k: int, n_clusters: int) -> tuple[Floats, Floats]:
+    """``jackknife_spread`` of every strength at once: variances and degrees of freedom, (K,)."""
+    variance = np.diag(spreads.cov)[:k]
+    if spreads.moves is None:
+        return variance, np.full(k, n_clusters - 1.0)
+    squares = np.square(spreads.moves[:, :k])
+    shares = squares / np.maximum(squares.max(axis=0), np.finfo(float).tiny)
+    total, fourth = shares.sum(axis=0), np.square(shares).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        df = (3.16 - 2.77 / math.sqrt(n_clusters)) * total**2 / fourth
+    return variance, np.clip(df, 1.0, n_clusters - 1.0)
 
 
 def _spread(spreads: Spreads, contrast: Floats, n_clusters: int) -> Spread:
@@ -252,16 +266,25 @@ def _ends(
     fit: PairwiseFit, value: float, spread: Spread, contrast: Floats, null: float | None
 ) -> tuple[float, float, float, float | None]:
     """Standard error, low end, high end and p of a weighted sum of the parameters."""
-    if fit.drawn is None:
-        se = math.sqrt(spread.variance)
-        reach = se * float(special.stdtrit(spread.df, 0.5 + fit.level / 2))
-        p = None
-        if null is not None:
-            p = float(2 * special.stdtr(spread.df, -abs(value - null) / se))
-        return se, value - reach, value + reach, p
-    drawn = fit.drawn @ contrast
+    if fit.drawn is not None:
+        return _redrawn_ends(fit, value, contrast, null)
+    se = math.sqrt(spread.variance)
+    reach = se * float(special.stdtrit(spread.df, 0.5 + fit.level / 2))
+    p = None if null is None else float(2 * special.stdtr(spread.df, -abs(value - null) / se))
+    return se, value - reach, value + reach, p
+
+
+def _redrawn_ends(
+    fit: PairwiseFit, value: float, contrast: Floats, null: float | None
+) -> tuple[float, float, float, float | None]:
+    drawn = np.asarray(fit.drawn) @ contrast
     leave_outs = None
-    if fit.interval == "bca" and fit.spreads.moves is not None:
+    if fit.interval == "bca":
+        if fit.spreads.moves is None:
+            raise StatsError(
+                f"{fit.n_clusters} clusters of {fit.n_items} items are too many for a BCa "
+                "interval; use t or percentile"
+            )
         leave_outs = [value - fit.spreads.moves @ contrast]
     low, high, p = bootstrap_interval(
         value, drawn, level=fit.level, null=null, leave_outs=leave_outs

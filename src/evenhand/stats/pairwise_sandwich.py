@@ -32,7 +32,7 @@ from evenhand.stats.pairwise_model import (
 )
 from evenhand.stats.totals import Floats
 
-__all__ = ["HeldByOne", "Spreads", "leave_one_out_moves"]
+__all__ = ["HeldByOne", "Spreads", "contrast_moves", "leave_one_out_moves"]
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
@@ -87,26 +87,35 @@ def leave_one_out_moves(votes: Comparisons, theta: Floats, terms: Terms) -> Spre
     model = pass_.bread.copy()
     # What the ground adds to the inverse is the same for every pair of strengths.
     model[:k, :k] -= 1 / (k * k * pass_.ground)
+    shrink = (votes.n_clusters - 1) / votes.n_clusters
     if votes.n_clusters * terms.size <= _MOST_CELLS:
         moves = pass_.moves(votes)
-        return Spreads(_shrunk(moves.T @ moves, votes.n_clusters), model, moves)
+        return Spreads(shrink * (moves.T @ moves), model, moves)
     total = np.zeros((terms.size, terms.size))
-    for part in _parts(votes, max(1, _MOST_CELLS // terms.size)):
+    for part in _parts(votes, terms):
         moves = pass_.moves(part)
         total += moves.T @ moves
-    return Spreads(_shrunk(total, votes.n_clusters), model, None)
+    return Spreads(shrink * total, model, None)
 
 
-def _shrunk(squares: Floats, g: int) -> Floats:
-    return squares * ((g - 1) / g)
+def contrast_moves(votes: Comparisons, theta: Floats, terms: Terms, contrast: Floats) -> Floats:
+    """How far each cluster moves a weighted sum (P,) of the parameters, (G,), however many.
+
+    Raises:
+        HeldByOne: as ``leave_one_out_moves``.
+    """
+    pass_ = _Pass.of(votes, theta, terms)
+    return np.concatenate([pass_.moves(part) @ contrast for part in _parts(votes, terms)])
 
 
-def _parts(votes: Comparisons, size: int) -> Iterator[Comparisons]:
-    """The votes of ``size`` clusters at a time."""
+def _parts(votes: Comparisons, terms: Terms) -> Iterator[Comparisons]:
+    """The votes of so many clusters at a time as fit in memory."""
+    size = max(1, _MOST_CELLS // terms.size)
+    if size >= votes.n_clusters:
+        yield votes
+        return
     order = np.argsort(votes.cluster, kind="stable")
-    ends = np.searchsorted(
-        votes.cluster[order], np.arange(0, votes.n_clusters + size, size), side="left"
-    )
+    ends = np.searchsorted(votes.cluster[order], np.arange(0, votes.n_clusters + size, size))
     for i, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
         rows = order[start:end]
         yield Comparisons(
@@ -156,10 +165,10 @@ class _Pass:
         scores = self._summed(
             votes, self.pull[cell], self.tie_pull[cell] if self.terms.ties else None
         )
-        leverage = np.bincount(
+        leverage: Floats = np.bincount(
             votes.cluster, weights=self.leverage[pair], minlength=votes.n_clusters
-        )
-        heavy = np.flatnonzero(leverage > _HEAVY)
+        ).astype(np.float64)
+        heavy: Places = np.flatnonzero(leverage > _HEAVY)
         answer = self._series(votes, pair, scores, leverage <= _HEAVY)
         size = max(1, _BATCH_CELLS // max(self.terms.size, self.terms.n_items) ** 2)
         for start in range(0, len(heavy), size):
