@@ -168,11 +168,12 @@ class Bundle:
 
     @cached_property
     def text_models(self) -> tuple[str, ...]:
-        """The models that bring their text encoder, so that open queries can be answered."""
+        """The models that can answer open queries: text encoder and embeddings are here."""
         return tuple(
             model
             for model in self.models
-            if all(layout.text_file(model, name) in self.arrays for name in layout.TEXT_FILES)
+            if layout.image_embeddings(model) in self.arrays
+            and all(layout.text_file(model, name) in self.arrays for name in layout.TEXT_FILES)
         )
 
     def text_encoder(self, model: str) -> TextEncoder | None:

@@ -173,8 +173,8 @@ class Index:
     def _float_bound(self, vector: NDArray[np.float32]) -> float:
         """How far a float32 product may be off."""
         dim = self._rows.shape[1]
-        length = float(np.linalg.norm(vector.astype(np.float64)))
-        return dim * U / (1 - dim * U) * self._longest * length + self._rounding(vector)
+        length = self._longest * float(np.linalg.norm(vector.astype(np.float64)))
+        return float(dim * U / (1 - dim * U)) * length + self._rounding(vector)
 
     def _products_at(
         self, places: NDArray[np.intp], vector: NDArray[np.float32], out: NDArray[np.float32]
