@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -35,7 +36,7 @@ def pages_of(hall: Hall) -> APIRouter:
     return router
 
 
-def _page_of(hall: Hall, page: str) -> object:
+def _page_of(hall: Hall, page: str) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
         rules = hall.rules
         asked = request.query_params.get("lang")

@@ -21,10 +21,8 @@ export function boardOf(board) {
 }
 
 function tableOf(board, scale) {
-  const heads = ["rank", "model", "strength", "elo", "games", "record"];
+  const heads = ["rank", "model", "strength", "elo", "games", "record", "status"];
   const both = board.models.some((model) => model.both_good || model.both_bad);
-  if (both) heads.push("both");
-  heads.push("status");
   const head = heads.map((key) => make("th", { scope: "col", class: `c-${key}` }, t(`board.${key}`)));
   const rows = board.models.map((model) => rowOf(model, scale, both));
   return make("table", { class: "board" }, make("caption", { class: "visually-hidden" }, t("board.caption")),
@@ -39,8 +37,8 @@ function rowOf(model, scale, both) {
     make("td", { class: "c-strength" }, strengthOf(model, scale)),
     make("td", { class: "c-elo", title: t("board.elo_sd") }, eloOf(model)),
     make("td", { class: "c-games" }, count(model.games)),
-    make("td", { class: "c-record" }, `${count(model.wins)} / ${count(model.losses)} / ${count(model.ties)}`),
-    both ? make("td", { class: "c-both" }, `${count(model.both_good ?? 0)} / ${count(model.both_bad ?? 0)}`) : null,
+    make("td", { class: "c-record" }, `${count(model.wins)} / ${count(model.losses)} / ${count(model.ties)}`,
+      both ? make("span", { class: "remark" }, t("board.both_n", { good: model.both_good ?? 0, bad: model.both_bad ?? 0 })) : null),
     make("td", { class: "c-status" }, make("span", { class: `status ${model.status}` }, t(`board.status.${model.status}`))));
 }
 
