@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,14 +16,16 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from evenhand.errors import EvenhandError
 from evenhand.web.answers import error_answer
-from evenhand.web.hall import VOTER_COOKIE, Hall
+from evenhand.web.hall import Hall
 from evenhand.web.routes.health import health_of
-from evenhand.web.routes.images import images_of
+from evenhand.web.routes.images import image_of, images_of
 from evenhand.web.routes.public import public_of, shortcuts_of
 from evenhand.web.security import Front
+from evenhand.web.visitors import VOTER_COOKIE
 
 __all__ = ["create_app"]
 
@@ -33,9 +36,31 @@ SCHEMES = {
 }
 
 
+class _Arena(FastAPI):
+    """The framework's application with our layer in front of all of it, its own layers too."""
+
+    def __init__(self, *, front: Callable[[ASGIApp], Front], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._front = front
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Made once, at the first request."""
+        return self._front(super().build_middleware_stack())
+
+
 def create_app(hall: Hall) -> FastAPI:
     """The application. The hall is opened before and closed after by whoever made it."""
-    app = FastAPI(
+    app = _Arena(
+        front=partial(
+            Front,
+            limits=hall.limits,
+            metrics=hall.metrics,
+            max_body=lambda: hall.rules.max_body_bytes,
+            proxies=hall.proxies,
+            behind_https=hall.options.behind_https,
+            shortcuts=shortcuts_of(hall),
+            pictures=image_of(hall),
+        ),
         title="Evenhand arena",
         version=version("evenhand"),
         # Their pages load scripts from another host; the document itself is enough for programs.
@@ -44,20 +69,13 @@ def create_app(hall: Hall) -> FastAPI:
         openapi_url="/openapi.json",
         lifespan=_lifespan(hall),
         redirect_slashes=False,
+        # Nothing of a voter's requests goes anywhere, whatever the environment asks for.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for kind in (EvenhandError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _explain)
     for router in (public_of(hall), images_of(hall), health_of(hall), *_more(hall)):
         app.include_router(router)
-    app.add_middleware(
-        Front,
-        limits=hall.limits,
-        metrics=hall.metrics,
-        max_body=lambda: hall.rules.max_body_bytes,
-        proxies=hall.proxies,
-        behind_https=hall.options.behind_https,
-        shortcuts=shortcuts_of(hall),
-    )
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 

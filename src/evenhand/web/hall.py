@@ -19,11 +19,13 @@ import orjson
 from starlette.requests import Request
 
 from evenhand.arena.ballots.box import Box
+from evenhand.arena.ballots.matchmaking import Matchmaker
 from evenhand.arena.ballots.office import Session
 from evenhand.arena.ballots.rows import Receipt
 from evenhand.arena.bundles.bundle import Bundle
 from evenhand.arena.bundles.shelf import Shelf
 from evenhand.arena.config import ArenaConfig, Rules, changed, load_config
+from evenhand.arena.search.open_queries import Kept, OpenQueries
 from evenhand.arena.spec import Vote, Voter
 from evenhand.errors import (
     Conflict,
@@ -32,31 +34,35 @@ from evenhand.errors import (
     Gone,
     InputError,
     NotFound,
-    TooMany,
 )
 from evenhand.settings import Settings
-from evenhand.web import admin_auth
 from evenhand.web.admin_auth import AdminAuth
 from evenhand.web.boards import Boards
 from evenhand.web.bodies import RegisterIn
 from evenhand.web.dealing import Dealer
+from evenhand.web.dice import Dice
 from evenhand.web.limits import Limits
 from evenhand.web.metrics import Metrics
 from evenhand.web.security import Proxies
 from evenhand.web.showing import (
-    battle_on_the_wire,
     choices_of,
     config_on_the_wire,
     consent_version,
 )
 from evenhand.web.standing import Change, Standing, standing_of, with_bundle
+from evenhand.web.visitors import checked_profile, is_admin, token_of
 
-__all__ = ["VOTER_COOKIE", "VOTER_LASTS_S", "Hall", "HallOptions"]
+__all__ = ["Hall", "HallOptions"]
 
-VOTER_COOKIE = "evenhand_voter"
-VOTER_LASTS_S = 180 * 86_400
 LOOK_EVERY_S = 1.0
-A_DAY_S = 86_400.0
+# What the search keeps hold of; its index is built anew only when one of these changes.
+SEARCH_RULES = (
+    "max_query_length",
+    "blocked_words",
+    "open_query_cache",
+    "index_memory_mb",
+    "max_scroll_images",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,9 @@ class Hall:
         self._public_config: bytes | None = None
         self._shared = self._read_shared()
         self.standing = self._stand()
+        self._kept = Kept()
+        self.matchmaker = Matchmaker(rng=Dice())
+        self._searching: tuple[Any, ...] = ()
         self._choose_bundle()
         self._set_up()
 
@@ -198,27 +207,12 @@ class Hall:
 
     def let_look(self, request: Request) -> None:
         """Pictures are for voters and the admin. Raises ``Denied``."""
-        if self._voter_of(request) is None and not self._is_admin(request):
+        if self._voter_of(request) is None and not is_admin(self.admin, request):
             raise Denied("pictures are shown to voters only; register first")
 
     def _voter_of(self, request: Request) -> Voter | None:
         token = token_of(request)
         return self.box.voter(token) if token else None
-
-    def _is_admin(self, request: Request) -> bool:
-        given = request.headers.get(admin_auth.TOKEN_HEADER)
-        cookie = request.cookies.get(admin_auth.COOKIE)
-        try:
-            if given is not None:
-                address = request.scope["evenhand.address"]
-                self.admin.check_token(given, address=address, now=time.time())
-                return True
-            if cookie is not None:
-                self.admin.check_cookie(cookie, now=time.time())
-                return True
-        except (Denied, TooMany):
-            pass
-        return False
 
     # ------------------------------------------------------------------ voters and votes
 
@@ -270,9 +264,7 @@ class Hall:
             # What was left without a vote was passed over; all else about it is no matter here.
             with suppress(NotFound, Conflict, Gone):
                 await self.box.skip(previous, voter)
-        dealer = self.dealer
-        battle = await dealer.deal(voter, query, self.session)
-        return battle_on_the_wire(battle, dealer.bundle)
+        return await self.dealer.deal(voter, query, self.session)
 
     async def cast(self, vote: Vote, voter: Voter) -> Receipt:
         """Enter a vote; returns once it is durable."""
@@ -365,6 +357,30 @@ class Hall:
         await self.change_rules({"active_dataset_id": dataset}, by=by)
         return self.bundle
 
+    async def precompute(self, *, by: str) -> dict[str, Any]:
+        """Rank ``predefined_queries`` by every model that can; what is known already is left.
+
+        Raises ``Conflict`` where there is nothing to do it with, and says what is missing.
+        """
+        queries, models = self.rules.predefined_queries, self.open_queries.models
+        if not queries:
+            raise Conflict("arena.predefined_queries is empty; add some", id="predefined_queries")
+        if not models:
+            raise Conflict(
+                "this bundle brings no text encoder, so it ranks no other queries than its own",
+                id=self.bundle.dataset,
+            )
+        before = self.open_queries.stats()["searches"]
+        for query in queries:
+            await self.open_queries.rank(query, models, self.rules.max_scroll_images)
+        made = self.open_queries.stats()["searches"] - before
+        await self.box.note(by, "queries.precompute", {"newly_computed": made})
+        return {
+            "status": "ok",
+            "newly_computed": made,
+            "total_pairs": len(queries) * len(models),
+        }
+
     # ------------------------------------------------------------------ what others change
 
     async def refresh(self) -> None:
@@ -415,7 +431,12 @@ class Hall:
 
     def _set_up(self) -> None:
         """What follows from the rules and the bundle."""
-        self.dealer = Dealer(self.box, self.bundle, self.rules)
+        shown, rules = self.bundle, self.rules
+        searching = (shown.version, shown.dataset, *(getattr(rules, key) for key in SEARCH_RULES))
+        if searching != self._searching:
+            self._searching = searching
+            self.open_queries = OpenQueries(shown, rules=rules, kept=self._kept)
+        self.dealer = Dealer(self.box, rules, self.open_queries, self.matchmaker, self.limits)
         self._choices = frozenset(choices_of(self.config))
         self._tags = frozenset(self.rules.why_tags)
         self._public_config = None
@@ -456,26 +477,6 @@ class _Shared:
     changes: tuple[Change, ...]
     session: Session | None
     shown: Mapping[str, list[str]]
-
-
-def token_of(request: Request) -> str | None:
-    """The voter's secret, from the bearer header of a program or the cookie of a browser."""
-    given = request.headers.get("authorization", "")
-    if given[:7].lower() == "bearer ":
-        return given[7:].strip()
-    return request.cookies.get(VOTER_COOKIE) if "cookie" in request.headers else None
-
-
-def checked_profile(profile: Mapping[str, str], rules: Rules) -> dict[str, str]:
-    """The answers that were given, each to a question that is asked. Raises ``InputError``."""
-    fields = {field.id: field for field in rules.profile}
-    for key, text in profile.items():
-        field = fields.get(key)
-        if field is None:
-            raise InputError(f"{key[:40]!r} is not asked for", where="profile")
-        if text and field.options and text not in field.options:
-            raise InputError(f"{text[:40]!r} is none of the options", where=f"profile.{field.id}")
-    return {key: text for key, text in profile.items() if text}
 
 
 def _is_name(text: str) -> bool:

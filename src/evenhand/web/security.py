@@ -21,7 +21,7 @@ from evenhand.web.answers import TooLarge, error_answer
 from evenhand.web.limits import Limits
 from evenhand.web.metrics import Metrics
 
-__all__ = ["CSP", "Front", "NotJson", "Proxies", "headers_of", "is_https"]
+__all__ = ["CSP", "PICTURES", "Front", "NotJson", "Proxies", "is_https"]
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -38,7 +38,8 @@ SAFE = (
 ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
 NOT_KEPT = (b"cache-control", b"no-store")
 CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-UNCOUNTED = ("/api/image/", "/static/", "/healthz")
+PICTURES = "/api/image/"
+UNCOUNTED = (PICTURES, "/static/", "/healthz")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -97,18 +98,17 @@ def _address(text: str) -> str:
         return ""
 
 
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """Headers by name; of a repeated one the last."""
-    return dict(scope["headers"])
-
-
 def is_https(scope: Scope) -> bool:
     """Whether the voter's own connection is encrypted, as far as is known here."""
     return scope.get("evenhand.https") is True
 
 
 class Front:
-    """The layer. ``shortcuts`` are routes called without the framework's search for them."""
+    """The layer. ``shortcuts`` are routes called without the framework's search for them.
+
+    ``pictures`` is the endpoint of everything under ``/api/image/``. The application has the same
+    routes, for its document and for whoever runs it without this layer.
+    """
 
     def __init__(
         self,
@@ -120,6 +120,7 @@ class Front:
         proxies: Proxies,
         behind_https: bool = False,
         shortcuts: Mapping[tuple[str, str], Endpoint] | None = None,
+        pictures: Endpoint | None = None,
     ) -> None:
         self._app = app
         self._limits = limits
@@ -128,6 +129,7 @@ class Front:
         self._proxies = proxies
         self._behind_https = behind_https
         self._shortcuts = shortcuts or {}
+        self._pictures = pictures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -135,7 +137,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        headers = headers_of(scope)
+        headers = scope["evenhand.headers"] = dict(scope["headers"])
         https = self._note_client(scope, headers)
         sent = 0
 
@@ -160,11 +162,15 @@ class Front:
             self._metrics.note(scope["method"], route, sent, time.perf_counter() - began)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._shortcuts.get((scope["method"], scope["path"]))
+        path = scope["path"]
+        endpoint = self._shortcuts.get((scope["method"], path))
+        if endpoint is None and self._pictures is not None and path.startswith(PICTURES):
+            endpoint = self._pictures if scope["method"] in ("GET", "HEAD") else None
+            path = PICTURES
         if endpoint is None:
             await self._app(scope, receive, send)
             return
-        scope["evenhand.route"] = scope["path"]
+        scope["evenhand.route"] = path
         response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)
 

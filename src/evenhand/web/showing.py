@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,14 @@ from evenhand.arena.bundles.bundle import Bundle
 from evenhand.arena.config import ArenaConfig
 from evenhand.arena.spec import Battle, Choice, Panel
 
-__all__ = ["battle_on_the_wire", "choices_of", "config_on_the_wire", "consent_version", "panel_of"]
+__all__ = [
+    "Side",
+    "battle_on_the_wire",
+    "choices_of",
+    "config_on_the_wire",
+    "consent_version",
+    "side_of",
+]
 
 
 def choices_of(config: ArenaConfig) -> tuple[Choice, ...]:
@@ -27,30 +35,36 @@ def choices_of(config: ArenaConfig) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
-def panel_of(model: str, ranking: NDArray[Any], most: int) -> Panel:
-    """One side: the images that the model put first."""
-    return Panel(model=model, images=tuple(ranking[:most].tolist()))
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a battle: for the record, and as the voter's page gets it."""
+
+    panel: Panel
+    wire: orjson.Fragment
 
 
-def battle_on_the_wire(battle: Battle, bundle: Bundle) -> dict[str, Any]:
-    """A battle as the voter's page gets it: addresses say dataset, version and place only."""
+def side_of(bundle: Bundle, model: str, ranking: NDArray[Any], most: int) -> Side:
+    """The images that a model put first. Addresses say dataset, version and place only."""
+    images = tuple(ranking[:most].tolist())
+    prefix = f"/api/image/{quote(bundle.dataset, safe='')}/{bundle.version}/"
     captions = bundle.captions
-    prefix = f"/api/image/{quote(battle.dataset, safe='')}/{battle.bundle_version}/"
+    said = {
+        "images": [f"{prefix}{place}" for place in images],
+        "captions": None if captions is None else [str(captions[place]) for place in images],
+    }
+    return Side(Panel(model=model, images=images), orjson.Fragment(orjson.dumps(said)))
+
+
+def battle_on_the_wire(battle: Battle, left: Side, right: Side) -> dict[str, Any]:
+    """A battle as the voter's page gets it. Nothing in it tells one model from another."""
     return {
         "battle": battle.id,
         "query": battle.query,
-        "left": _side(battle.left, prefix, captions),
-        "right": _side(battle.right, prefix, captions),
+        "left": left.wire,
+        "right": right.wire,
         "why": battle.asks_why,
         "expires_at": battle.expires_at.isoformat(),
         "dataset": {"id": battle.dataset, "version": battle.bundle_version},
-    }
-
-
-def _side(panel: Panel, prefix: str, captions: Sequence[str] | None) -> dict[str, Any]:
-    return {
-        "images": [f"{prefix}{place}" for place in panel.images],
-        "captions": None if captions is None else [str(captions[i]) for i in panel.images],
     }
 
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from evenhand.errors import NotFound
 from evenhand.web.hall import Hall
 from evenhand.web.routing import Endpoint, Plain, errors, path_id
+from evenhand.web.security import PICTURES
 
-__all__ = ["PREFIX", "image_of", "images_of"]
+__all__ = ["image_of", "images_of"]
 
-PREFIX = "/api/image/"
 # An address names a dataset's version: what lies there can never change.
 KEPT = "private, max-age=31536000, immutable"
 LONGEST_INDEX = 9
@@ -21,7 +21,7 @@ LONGEST_INDEX = 9
 def images_of(hall: Hall) -> APIRouter:
     """The routes, over one hall."""
     router = APIRouter(route_class=Plain)
-    pattern = PREFIX + "{dataset}/{version}/{index}"
+    pattern = PICTURES + "{dataset}/{version}/{index}"
     parts = [
         path_id("dataset", "^[A-Za-z0-9._-]+$"),
         path_id("version"),
@@ -53,7 +53,7 @@ def image_of(hall: Hall) -> Endpoint:
     async def image(request: Request) -> Response:
         """A thumbnail, by its dataset, the version of its bundle and its place in it."""
         hall.let_look(request)
-        dataset, _, rest = request.scope["path"][len(PREFIX) :].partition("/")
+        dataset, _, rest = request.scope["path"][len(PICTURES) :].partition("/")
         version, _, place = rest.partition("/")
         bundle = hall.shelf.get(dataset, version)
         if bundle is None or not (place.isascii() and place.isdigit()):
@@ -63,7 +63,7 @@ def image_of(hall: Hall) -> Endpoint:
             raise NotFound("image", rest[:80], hint=f"the dataset has {bundle.n_images:,}")
         etag = bundle.etag(index)
         headers = {"Cache-Control": KEPT, "ETag": etag}
-        if request.headers.get("if-none-match") == etag:
+        if request.scope["evenhand.headers"].get(b"if-none-match") == etag.encode():
             return Response(status_code=304, headers=headers)
         return Response(bundle.thumbnail(index), headers=headers, media_type="image/jpeg")
 

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from evenhand.arena.spec import Vote
 from evenhand.web import bodies
 from evenhand.web.answers import JSON, answer
-from evenhand.web.hall import VOTER_COOKIE, VOTER_LASTS_S, Hall
+from evenhand.web.hall import Hall
 from evenhand.web.routing import Endpoint, Plain, body_of, errors, path_id, query_text
 from evenhand.web.security import is_https
+from evenhand.web.visitors import VOTER_COOKIE, VOTER_LASTS_S
 
 __all__ = ["public_of", "shortcuts_of"]
 
