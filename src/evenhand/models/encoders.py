@@ -46,13 +46,13 @@ def check_encoder(
                 where="path",
             )
     elif backend == "open_clip":
-        from evenhand.models.open_clip_encoder import check
+        from evenhand.models import open_clip_encoder
 
-        check(_named(model_name, backend, "model_name"), pretrained)
+        open_clip_encoder.check(_named(model_name, backend, "model_name"), pretrained)
     elif backend == "transformers":
-        from evenhand.models.transformers_encoder import check
+        from evenhand.models import transformers_encoder
 
-        check(_named(path or model_name, backend, "model_name"), revision)
+        transformers_encoder.check(_named(path or model_name, backend, "model_name"), revision)
     else:
         open_encoder(backend, model_name=model_name)
 

@@ -59,8 +59,8 @@ def open_hub(entry: DatasetEntry, *, where: str) -> Hub:
         raise InputError("needs hf_repo", where=where)
     if find_spec("datasets") is None:
         raise InputError(
-            "a Hugging Face dataset needs one more package; pip install datasets, or download the "
-            "images into a folder",
+            'a Hugging Face dataset needs one more package; pip install "evenhand[hub]", or download '
+            "the images into a folder",
             where=where,
         )
     rows = _loaded(entry, where)

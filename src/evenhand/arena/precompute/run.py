@@ -24,6 +24,7 @@ from evenhand.arena.precompute.work import ModelWork, Work, key_of
 from evenhand.errors import InputError, InvalidInputs, NotFound
 from evenhand.models.encoder import DualEncoder
 from evenhand.models.encoders import check_encoder, open_encoder
+from evenhand.models.text_export import shared_name
 
 __all__ = ["Made", "Options", "bundle_name", "chosen_datasets", "precompute"]
 
@@ -288,10 +289,20 @@ def _shareable(
             "arena": config.arena.model_copy(
                 update={"predefined_queries": tuple(queries), "active_dataset_id": entry.id}
             ),
-            "models": tuple(m.model_copy(update={"path": _last(m.path)}) for m in models),
+            "models": tuple(_shareable_model(model) for model in models),
             "datasets": (entry.model_copy(update=lean),),
         }
     )
+
+
+def _shareable_model(model: ModelEntry) -> ModelEntry:
+    lean = {"path": _last(model.path)}
+    if model.backend != "simulated":
+        lean |= {
+            "model_name": shared_name(model.model_name),
+            "pretrained": shared_name(model.pretrained),
+        }
+    return model.model_copy(update=lean)
 
 
 def _last(path: str) -> str:
