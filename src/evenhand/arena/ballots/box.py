@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from evenhand.arena.ballots import voters
 from evenhand.arena.ballots.columns import Details, VoteLog
 from evenhand.arena.ballots.desk import Desk
+from evenhand.arena.ballots.export import recent_votes
+from evenhand.arena.ballots.figures import figures, voter_figures
 from evenhand.arena.ballots.rows import Receipt, battle_of, battle_row, hash_of, seconds, voter_of
 from evenhand.arena.ballots.teller import AddBattle, Call, Cast, Skip, Teller, Undo
 from evenhand.arena.ballots.voters import Pruned
 from evenhand.arena.ballots.writer import Writer
 from evenhand.arena.spec import Battle, Vote, VoteColumns, Voter
-from evenhand.errors import NotFound
+from evenhand.errors import InputError, NotFound
 from evenhand.settings import Settings
 from evenhand.store.database import Database, Durability
 
@@ -28,6 +30,7 @@ __all__ = ["Box"]
 VOTERS_KEPT = 50_000
 SHARED_FOR_S = 5.0
 ID_LENGTH = 64
+RECENT_MAX = 500
 
 
 class Box(Desk):
@@ -277,6 +280,72 @@ class Box(Desk):
         """The votes, with what figures need beside them."""
         with self.database.reading() as connection:
             return self._log.columns(connection, dataset=dataset, session=session, include=include)
+
+    def stats(self, dataset: str | None = None, session: str | None = None) -> dict[str, Any]:
+        """Live figures, as ``GET /api/admin/stats`` tells them (docs/reference/arena-api.md)."""
+        columns, details = self.votes_and_details(dataset, session)
+        counts = self._rows(
+            "SELECT count(*) AS n, count(skipped_at) AS skipped, (SELECT count(*) FROM "
+            "arena_votes WHERE undone_at IS NULL AND (:every = 1 OR dataset = :dataset) AND "
+            "(:always = 1 OR session = :session)) AS voted FROM arena_battles "
+            "WHERE (:every = 1 OR dataset = :dataset) AND (:always = 1 OR session = :session)",
+            every=int(dataset is None),
+            dataset=dataset or "",
+            always=int(session is None),
+            session=session or "",
+        )[0]
+        return figures(
+            columns,
+            details,
+            n_battles=counts["n"],
+            n_skipped=counts["skipped"],
+            n_voted=counts["voted"],
+        )
+
+    def recent(self, limit: int = 50, *, before: int | None = None) -> list[dict[str, Any]]:
+        """The newest votes that stand, newest first, every column.
+
+        ``before`` goes on below the number ``n`` of a vote. ``InputError`` for a limit outside
+        1 to 500.
+        """
+        if not 1 <= limit <= RECENT_MAX:
+            raise InputError(f"1 to {RECENT_MAX} at a time, not {limit}", where="limit")
+        return recent_votes(self.database, limit, before)
+
+    def voters_with_figures(self) -> list[dict[str, Any]]:
+        """Every voter with votes, checks and their failures, and speed; newest first.
+
+        Flagged voters are among them.
+        """
+        found = voter_figures(*self.votes_and_details(include=("identical", "flagged")))
+        nothing = {
+            "votes": 0,
+            "checks": 0,
+            "failed_checks": 0,
+            "median_dwell_ms": None,
+            "left_share": None,
+        }
+        return [
+            {
+                "id": row["id"],
+                "nickname": row["nickname"],
+                "flagged": bool(row["flagged"]),
+                "created_at": datetime.fromtimestamp(row["created_at"], UTC).isoformat(),
+                **(found.get(row["id"]) or nothing),
+            }
+            for row in self._rows(
+                "SELECT id, nickname, flagged, created_at FROM arena_voters ORDER BY n DESC"
+            )
+        ]
+
+    def shown(self, dataset: str) -> list[tuple[str, str, str, int]]:
+        """How often each ordered pair was shown with each query: query, left, right, times."""
+        rows = self._rows(
+            "SELECT query, left_model, right_model, count(*) AS n FROM arena_battles "
+            "WHERE dataset = :dataset AND kind = 0 GROUP BY query, left_model, right_model",
+            dataset=dataset,
+        )
+        return [(row["query"], row["left_model"], row["right_model"], row["n"]) for row in rows]
 
     def ping(self) -> None:
         """Reach the database. Raises ``StorageError`` where that cannot be."""

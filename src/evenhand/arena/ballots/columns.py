@@ -27,16 +27,26 @@ __all__ = ["INCLUDABLE", "Details", "VoteLog"]
 INCLUDABLE = frozenset({"identical", "repeat", "undone", "flagged"})
 """What ``include`` may ask for, beside the plain votes."""
 
+# What takes time is not the database but a Python object per value: what repeats comes as one text
+# and small numbers as one number.
 _NEW = (
-    "SELECT v.n, v.battle, v.voter, v.query, v.dataset, v.left_model, v.right_model, v.kind, "
-    "v.session, v.choice, v.at, v.undone_at, v.undone_n, v.asked_why, v.dwell_ms, "
-    "CASE WHEN v.why_tags = '[]' THEN NULL ELSE v.why_tags END, "
-    "CASE WHEN v.kind = 2 THEN (SELECT b.repeat_of FROM arena_battles b WHERE b.id = v.battle) END "
-    "FROM arena_votes v WHERE v.n > :known ORDER BY v.n"
+    "SELECT n, battle, voter, dataset || {sep} || left_model || {sep} || right_model || {sep} || "
+    "coalesce(session, '') || {sep} || query, choice + 8 * kind + 64 * asked_why, at, undone_n, "
+    "dwell_ms FROM arena_votes WHERE n > {known} ORDER BY n LIMIT {limit}"
 )
-_UNDONE = "SELECT n, undone_n FROM arena_votes WHERE undone_n > :known ORDER BY undone_n"
+_TAGS = (
+    "SELECT n, why_tags FROM arena_votes WHERE n > {known} AND asked_why = 1 AND why_tags <> '[]' "
+    "ORDER BY n"
+)
+_REPEATS = (
+    "SELECT v.n, b.repeat_of FROM arena_votes v JOIN arena_battles b ON b.id = v.battle "
+    "WHERE v.n > {known} AND v.kind = 2 AND b.repeat_of IS NOT NULL"
+)
+_UNDONE = "SELECT n, undone_n FROM arena_votes WHERE undone_n > {known} ORDER BY undone_n"
 _MARK = "SELECT value FROM arena_marks WHERE name = 'votes'"
-FETCH = 20_000
+# A character that is in no id; the query, which may hold anything, stands last.
+_SEP = "\x1f"
+FETCH = 50_000
 
 
 class _Names(dict[str, int]):
@@ -144,52 +154,73 @@ class VoteLog:
             flagged = "SELECT id FROM arena_voters WHERE flagged = 1"
             self._rows.flagged = set(connection.exec_driver_sql(flagged).scalars())
         rows = self._rows
-        known = rows.n[-1] if rows.n else 0
-        before = len(rows.voters)
-        found = connection.execute(sa.text(_NEW), {"known": known})
-        while some := found.fetchmany(FETCH):
-            _append(rows, [tuple(row) for row in some])
-        gone = connection.execute(sa.text(_UNDONE), {"known": rows.undone_known}).all()
-        for n, undone_n in gone:
+        known, before = _newest(rows), len(rows.voters)
+
+        def read(query: str, after: int) -> list[tuple[Any, ...]]:
+            sep = "char(31)" if connection.dialect.name == "sqlite" else "chr(31)"
+            statement = query.format(known=after, limit=FETCH, sep=sep)
+            cursor: Any = connection.exec_driver_sql(statement).cursor
+            return list(cursor.fetchall())
+
+        while some := read(_NEW, _newest(rows)):
+            _append(rows, some)
+        for n, text in read(_TAGS, known):
+            for tag in orjson.loads(text):
+                rows.tag_vote.append(_place(rows.n, n))
+                rows.tag.append(rows.tags[tag])
+        rows.repeat_of.update((_place(rows.n, n), first) for n, first in read(_REPEATS, known))
+        for n, undone_n in read(_UNDONE, rows.undone_known):
             rows.undone[_place(rows.n, n)] = 1
             rows.undone_known = undone_n
         if len(rows.voters) > before:
             _read_profiles(connection, rows, list(rows.voters)[before:])
 
 
+def _newest(rows: _Rows) -> int:
+    return rows.n[-1] if rows.n else 0
+
+
 def _append(rows: _Rows, some: list[tuple[Any, ...]]) -> None:
     """Add read votes, column by column."""
-    start = len(rows.n)
-    n, battle, voter, query, dataset, left, right, kind, session, choice, at, *rest = zip(
-        *some, strict=True
-    )
-    undone_at, undone_n, asked_why, dwell, tags, repeats = rest
+    n, battle, voter, setting, packed, at, undone, dwell = zip(*some, strict=True)
     rows.n.extend(n)
     rows.battle.extend(battle)
     rows.at.extend(at)
-    rows.choice.extend(choice)
-    rows.kind.extend(kind)
-    rows.asked_why.extend(asked_why)
-    rows.undone.extend(moment is not None for moment in undone_at)
-    rows.dwell.extend(np.nan if value is None else value for value in dwell)
-    rows.undone_known = max(rows.undone_known, *(value or 0 for value in undone_n))
-    for column, names, values in (
-        (rows.voter, rows.voters, voter),
-        (rows.query, rows.queries, query),
-        (rows.dataset, rows.datasets, dataset),
-        (rows.left, rows.models, left),
-        (rows.right, rows.models, right),
-    ):
-        column.extend(map(names.__getitem__, values))
-    code = rows.sessions.__getitem__
-    rows.session.extend(-1 if name is None else code(name) for name in session)
-    for place, (text, repeat) in enumerate(zip(tags, repeats, strict=True), start):
-        if text is not None:
-            for tag in orjson.loads(text):
-                rows.tag_vote.append(place)
-                rows.tag.append(rows.tags[tag])
-        if repeat is not None:
-            rows.repeat_of[place] = repeat
+    rows.voter.extend(map(rows.voters.__getitem__, voter))
+    small = np.array(packed, dtype=np.int16)
+    rows.choice.frombytes((small % 8).astype(np.int8).tobytes())
+    rows.kind.frombytes((small // 8 % 8).astype(np.int8).tobytes())
+    rows.asked_why.frombytes((small // 64).astype(np.int8).tobytes())
+    # As floats: nan where there is none.
+    rows.dwell.frombytes(np.array(dwell, dtype=np.float64).tobytes())
+    undone_n = np.array(undone, dtype=np.float64)
+    is_undone = ~np.isnan(undone_n)
+    rows.undone.frombytes(is_undone.astype(np.int8).tobytes())
+    if is_undone.any():
+        rows.undone_known = max(rows.undone_known, int(np.nanmax(undone_n)))
+    _add_settings(rows, setting)
+
+
+def _add_settings(rows: _Rows, settings: tuple[str, ...]) -> None:
+    """Split each setting of a vote (dataset, models, session, query) once."""
+    codes: dict[str, int] = {}
+    parts: list[tuple[int, int, int, int, int]] = []
+    for setting in dict.fromkeys(settings):
+        dataset, left, right, session, query = setting.split(_SEP, 4)
+        codes[setting] = len(parts)
+        parts.append(
+            (
+                rows.datasets[dataset],
+                rows.models[left],
+                rows.models[right],
+                rows.sessions[session] if session else -1,
+                rows.queries[query],
+            )
+        )
+    table = np.array(parts, dtype=np.int32)[np.array([codes[s] for s in settings])]
+    columns = (rows.dataset, rows.left, rows.right, rows.session, rows.query)
+    for column, values in zip(columns, table.T, strict=True):
+        column.frombytes(np.ascontiguousarray(values).tobytes())
 
 
 def _int32(column: array[int]) -> NDArray[np.int32]:
