@@ -18,6 +18,7 @@ from evenhand.web.answers import JSON, answer
 from evenhand.web.bodies import schema_of
 from evenhand.web.hall import Hall
 from evenhand.web.routes.admin_arena import add_arena
+from evenhand.web.routes.admin_export import add_exports
 from evenhand.web.routing import Plain, body_of, errors, path_id, query_text
 from evenhand.web.security import is_https
 
@@ -33,6 +34,7 @@ def router_of(hall: Hall) -> APIRouter:
     _add_figures(router, hall)
     _add_voters(router, hall)
     add_arena(router, hall)
+    add_exports(router, hall)
     return router
 
 
