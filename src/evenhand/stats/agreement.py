@@ -16,6 +16,7 @@ __all__ = [
     "ChanceCorrected",
     "Scale",
     "alpha_of_counts",
+    "alpha_resampled",
     "fleiss_kappa",
     "gwet_ac1",
     "krippendorff_alpha",
@@ -146,13 +147,7 @@ def alpha_of_counts(
         >>> round(alpha_of_counts([[2, 0, 0], [0, 2, 0], [0, 0, 2], [0, 1, 1]], [1, 2, 3]).alpha, 4)
         0.6667
     """
-    given = np.asarray(counts, dtype=np.float64)
-    points = np.asarray(values, dtype=np.float64)
-    if given.ndim != 2 or given.shape[1:] != points.shape:
-        raise InputError(f"counts {given.shape} do not fit {points.shape} values; one column each")
-    if scale not in ("nominal", "ordinal", "interval"):
-        raise InputError(f"scale {scale!r} is none of nominal, ordinal, interval")
-    given = given[given.sum(axis=1) >= 2]
+    given, points = _judged(counts, values, scale)
     if not len(given):
         raise StatsError("no unit was judged by two raters; agreement needs at least one")
     used = given.sum(axis=0) > 0
@@ -161,19 +156,49 @@ def alpha_of_counts(
             f"all ratings are {points[used][0]:g}: without variation, agreement cannot be told "
             "from chance"
         )
-    given, points = given[:, used], points[used]
-    coincidences = _coincidences(given)
-    margins = coincidences.sum(axis=1)
-    n = margins.sum()
-    distance = _distances(points, margins, scale)
-    observed = float(np.sum(coincidences * distance))
-    expected = float(np.sum(np.outer(margins, margins) * distance)) / (n - 1)
     return Agreement(
-        alpha=float(1 - observed / expected),
+        alpha=float(_alpha(_coincidences(given).sum(axis=0), points, scale)),
         scale=scale,
         n_units=len(given),
-        n_values=int(round(n)),
+        n_values=int(given.sum()),
     )
+
+
+def alpha_resampled(
+    counts: ArrayLike, values: ArrayLike, times: ArrayLike, *, scale: Scale = "nominal"
+) -> Floats:
+    """``alpha_of_counts`` of units drawn anew, for the bootstrap over units.
+
+    Args:
+        counts: as in ``alpha_of_counts``.
+        values: as in ``alpha_of_counts``.
+        times: shape (draws, units), how often each draw has each unit.
+
+    Returns:
+        shape (draws,); nan where all ratings of a draw are the same.
+
+    Example:
+        >>> alpha_resampled([[2, 0], [0, 2], [1, 1]], [0, 1], [[1, 1, 1], [2, 1, 0]]).round(3)
+        array([0.444, 1.   ])
+    """
+    given = np.asarray(counts, dtype=np.float64)
+    weight = np.asarray(times, dtype=np.float64)
+    if weight.ndim != 2 or weight.shape[1:] != given.shape[:1]:
+        raise InputError(f"times {weight.shape} do not fit {len(given)} units")
+    kept = given.sum(axis=1) >= 2
+    judged, points = _judged(given, values, scale)
+    return _alpha(np.tensordot(weight[:, kept], _coincidences(judged), axes=1), points, scale)
+
+
+def _judged(counts: ArrayLike, values: ArrayLike, scale: Scale) -> tuple[Floats, Floats]:
+    """Counts of the units that two raters judged, and the values."""
+    given = np.asarray(counts, dtype=np.float64)
+    points = np.asarray(values, dtype=np.float64)
+    if given.ndim != 2 or given.shape[1:] != points.shape:
+        raise InputError(f"counts {given.shape} do not fit {points.shape} values; one column each")
+    if scale not in ("nominal", "ordinal", "interval"):
+        raise InputError(f"scale {scale!r} is none of nominal, ordinal, interval")
+    return given[given.sum(axis=1) >= 2], points
 
 
 def _counts(ratings: ArrayLike) -> Floats:
@@ -208,20 +233,34 @@ def _corrected(given: Floats, chance: float) -> ChanceCorrected:
 
 
 def _coincidences(given: Floats) -> Floats:
-    """How often two raters of one unit gave values c and k, each unit weighted by its raters.
+    """How often two raters of each unit gave values c and k, weighted by its raters: (units, V, V).
 
     ``given`` is units by values: how many raters gave each.
     """
-    weighted = given / (given.sum(axis=1, keepdims=True) - 1)
-    pairs: Floats = given.T @ weighted - np.diag(weighted.sum(axis=0))
+    pairs: Floats = given[:, :, None] * given[:, None, :]
+    every = np.arange(given.shape[1])
+    pairs[:, every, every] -= given
+    pairs /= given.sum(axis=1)[:, None, None] - 1
     return pairs
 
 
+def _alpha(coincidences: Floats, values: Floats, scale: Scale) -> Floats:
+    """Alpha of coincidences (..., V, V); nan where there is no variation."""
+    counts = coincidences.sum(axis=-1)
+    n = counts.sum(axis=-1)
+    distance = _distances(values, counts, scale)
+    observed = np.sum(coincidences * distance, axis=(-2, -1))
+    chance = np.sum(counts[..., :, None] * counts[..., None, :] * distance, axis=(-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alpha: Floats = 1 - observed * (n - 1) / chance
+    return alpha
+
+
 def _distances(values: Floats, counts: Floats, scale: Scale) -> Floats:
-    """Squared distances between all pairs of values."""
+    """Squared distances between all pairs of values, (..., V, V)."""
     if scale == "nominal":
         return 1.0 - np.eye(len(values))
     # Ordinal values lie at their mid-ranks: the ranks between two values are what separates them.
-    place = values if scale == "interval" else np.cumsum(counts) - counts / 2
-    squared: Floats = (place[:, None] - place) ** 2
+    place = values if scale == "interval" else np.cumsum(counts, axis=-1) - counts / 2
+    squared: Floats = (place[..., :, None] - place[..., None, :]) ** 2
     return squared

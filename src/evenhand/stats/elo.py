@@ -100,7 +100,7 @@ def elo_order_sd(
     Example:
         >>> games = [0] * 10, [1] * 10, [0, 1] * 5                 # five wins each
         >>> elo_order_sd(*games, n_items=2, shuffles=1000, seed=1).round()
-        array([9., 9.])
+        array([10., 10.])
     """
     if shuffles < 2:
         raise InputError(f"{shuffles} orders have no spread; take at least 2", where="shuffles")
@@ -108,7 +108,8 @@ def elo_order_sd(
     n = len(lefts)
     last = min(n, _enough(lefts, rights, n_items, k))
     rng = np.random.default_rng(seed)
-    orders = np.stack([rng.permutation(n)[:last] for _ in range(shuffles)], axis=1)
+    drawn = [rng.choice(n, size=last, replace=False) for _ in range(shuffles if n else 0)]
+    orders = np.stack(drawn, axis=1) if drawn else np.empty((0, shuffles), dtype=np.int64)
     scores = np.array(SCORES)[outcomes]
     ratings = np.full((shuffles, n_items), float(start))
     every = np.arange(shuffles)

@@ -1,0 +1,1 @@
+"""From votes to strengths, ranks and claims, and what of them a board or a report shows."""
