@@ -59,11 +59,11 @@ class Rules(_Part):
     """The part ``arena`` of a file. Times in seconds."""
 
     # As in the reference.
-    elo_k_factor: float = Field(32, gt=0, le=1000)
-    elo_initial_rating: float = Field(1500, ge=0, le=10_000)
-    images_per_model: int = Field(12, ge=1, le=500)
-    max_scroll_images: int = Field(50, ge=1, le=500)
-    grid_columns: int = Field(4, ge=1, le=12)
+    elo_k_factor: float = Field(default=32, gt=0, le=1000)
+    elo_initial_rating: float = Field(default=1500, ge=0, le=10_000)
+    images_per_model: int = Field(default=12, ge=1, le=500)
+    max_scroll_images: int = Field(default=50, ge=1, le=500)
+    grid_columns: int = Field(default=4, ge=1, le=12)
     allow_open_queries: bool = False
     active_dataset_id: Name | None = None
     judge_question: Line = OUR_QUESTION
@@ -76,41 +76,41 @@ class Rules(_Part):
     title: Line = "Arena"
     both_good: bool = False
     both_bad: bool = False
-    why_rate: float = Field(0.15, ge=0, le=1)
-    undo_s: float = Field(8, ge=0, le=3600)
-    battle_lives_s: float = Field(1800, gt=0, le=7 * 86_400)
+    why_rate: float = Field(default=0.15, ge=0, le=1)
+    undo_s: float = Field(default=8, ge=0, le=3600)
+    battle_lives_s: float = Field(default=1800, gt=0, le=7 * 86_400)
     # Ours: who votes.
     require_consent: bool = False
-    consent_text: str = Field("", max_length=20_000)
+    consent_text: str = Field(default="", max_length=20_000)
     contact: Line = ""
     profile: tuple[ProfileField, ...] = ()
     invite_required: bool = False
-    retention_days: float | None = Field(None, gt=0)
+    retention_days: float | None = Field(default=None, gt=0)
     # Ours: limits. None is no limit.
-    votes_per_voter: int | None = Field(None, ge=1)
-    battles_per_minute: float | None = Field(60, gt=0)
+    votes_per_voter: int | None = Field(default=None, ge=1)
+    battles_per_minute: float | None = Field(default=60, gt=0)
     """Of one voter."""
-    registrations_per_hour: float | None = Field(600, gt=0)
+    registrations_per_hour: float | None = Field(default=600, gt=0)
     """From one address."""
-    requests_per_minute: float | None = Field(6000, gt=0)
+    requests_per_minute: float | None = Field(default=6000, gt=0)
     """From one address, images apart."""
-    max_body_bytes: int = Field(65_536, ge=1024, le=10_000_000)
+    max_body_bytes: int = Field(default=65_536, ge=1024, le=10_000_000)
     # Ours: open queries.
-    max_query_length: int = Field(120, ge=1, le=1000)
-    open_queries_per_hour: float | None = Field(30, gt=0)
+    max_query_length: int = Field(default=120, ge=1, le=1000)
+    open_queries_per_hour: float | None = Field(default=30, gt=0)
     """Of one voter."""
-    open_query_cache: int = Field(1000, ge=1, le=1_000_000)
+    open_query_cache: int = Field(default=1000, ge=1, le=1_000_000)
     """Queries kept per dataset."""
     blocked_words: tuple[Line, ...] = ()
-    index_memory_mb: float = Field(512, ge=0)
+    index_memory_mb: float = Field(default=512, ge=0)
     """What the index of one dataset may take in memory before it reads from the disk."""
     # Ours: attention.
-    identical_share: float = Field(0.0, ge=0, le=0.5)
-    repeat_share: float = Field(0.0, ge=0, le=0.5)
+    identical_share: float = Field(default=0.0, ge=0, le=0.5)
+    repeat_share: float = Field(default=0.0, ge=0, le=0.5)
     # Ours: what is shown.
     public_leaderboard: bool = True
-    leaderboard_every_s: float = Field(10, ge=0)
-    early_voters: int = Field(15, ge=2)
+    leaderboard_every_s: float = Field(default=10, ge=0)
+    early_voters: int = Field(default=15, ge=2)
     """Below this many voters the board says that it is too early."""
     languages: tuple[Literal["en", "de"], ...] = ("en", "de")
 
@@ -148,7 +148,7 @@ class DatasetEntry(_Part):
     image_column: str = "image"
     caption_column: str | None = None
     attribute_columns: tuple[str, ...] = ()
-    max_images: int | None = Field(2000, ge=1)
+    max_images: int | None = Field(default=2000, ge=1)
     """The first so many; null is all."""
     seed: int = 0
     """Of drawn portraits."""
@@ -160,8 +160,8 @@ class ArenaConfig(_Part):
     arena: Rules = Rules()
     models: tuple[ModelEntry, ...] = ()
     datasets: tuple[DatasetEntry, ...] = ()
-    notes: tuple[str, ...] = Field((), exclude=True)
-    given: frozenset[str] = Field(frozenset(), exclude=True)
+    notes: tuple[str, ...] = Field(default=(), exclude=True)
+    given: frozenset[str] = Field(default=frozenset(), exclude=True)
     """Keys of ``arena`` that the file itself sets."""
 
     def dataset(self, id: str) -> DatasetEntry | None:
