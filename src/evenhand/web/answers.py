@@ -47,14 +47,18 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
     return Response(orjson.dumps(value), status, headers, media_type=JSON)
 
 
-def error_answer(error: Exception) -> Response:
+def error_answer(error: Exception, *, logged: bool = False) -> Response:
     """Any exception as an answer. What the server itself did wrong is logged, not told.
+
+    ``logged``: whoever calls sees to the log.
 
     Example:
         >>> error_answer(InputError("no such choice", where="choice")).body
         b'{"error":"InputError","detail":"no such choice","where":"choice"}'
     """
     status, said = said_of(error)
+    if status >= 500 and not logged:
+        log.error("cannot answer: %s", error, exc_info=error)
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(max(1, round(error.retry_after_s + 0.5)))
@@ -71,7 +75,6 @@ def said_of(error: Exception) -> tuple[int, dict[str, Any]]:
         error = problems_of(error.errors(include_url=False))
     if not isinstance(error, EvenhandError) or error.status >= 500:
         # The message may name files, or show what is no visitor's business.
-        log.error("cannot answer: %s", error, exc_info=error)
         return 503 if isinstance(error, EvenhandError) else 500, _said(
             type(error).__name__ if isinstance(error, EvenhandError) else "ServerError",
             "the server cannot do this now; try again in a minute",

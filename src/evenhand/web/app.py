@@ -74,6 +74,7 @@ def create_app(hall: Hall) -> FastAPI:
     )
     for kind in (EvenhandError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _explain)
+    app.add_exception_handler(Exception, _fail)
     for router in (public_of(hall), images_of(hall), health_of(hall), *_more(hall)):
         app.include_router(router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
@@ -103,6 +104,11 @@ def _lifespan(hall: Hall) -> Any:
 
 async def _explain(request: Request, error: Exception) -> Response:
     return error_answer(error)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """A mistake of ours; the framework raises it again, and the server logs it."""
+    return error_answer(error, logged=True)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
