@@ -16,6 +16,39 @@ if TYPE_CHECKING:
 __all__ = ["register", "simulate_voters"]
 
 
+Strength = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--strength",
+        metavar="MODEL=LOGITS",
+        help="How much better a model is; others are 0. Repeatable; needs --bundle.",
+        show_default=False,
+    ),
+]
+Bundle = Annotated[
+    Path | None,
+    typer.Option(
+        "--bundle",
+        metavar="FILE",
+        help="The bundle that the arena shows: without it voters cannot tell models apart.",
+        show_default=False,
+    ),
+]
+ByAttribute = Annotated[
+    str | None,
+    typer.Option(
+        "--by-attribute",
+        metavar="NAME",
+        help="Judge by how evenly this attribute is shown; needs --bundle.",
+        show_default=False,
+    ),
+]
+StuffFor = Annotated[
+    str | None,
+    typer.Option("--stuff-for", metavar="MODEL", help="Whom they push [default: the weakest]."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to the noun."""
     app.command("simulate-voters")(simulate_voters)
@@ -27,15 +60,7 @@ def simulate_voters(
     ] = "http://127.0.0.1:8080",
     voters: Annotated[int, typer.Option("--voters", min=0, help="How many voters.")] = 40,
     votes: Annotated[int, typer.Option("--votes", min=1, help="Votes of each.")] = 25,
-    strength: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--strength",
-            metavar="MODEL=LOGITS",
-            help="How much better a model is; others are 0. Repeatable; needs --bundle.",
-            show_default=False,
-        ),
-    ] = None,
+    strength: Strength = None,
     taste_sd: Annotated[
         float, typer.Option("--taste-sd", min=0, help="How far voters differ, in logits.")
     ] = 0.3,
@@ -59,30 +84,9 @@ def simulate_voters(
     stuffer_votes: Annotated[
         int, typer.Option("--stuffer-votes", min=1, help="Votes that each stuffer tries.")
     ] = 200,
-    stuff_for: Annotated[
-        str | None,
-        typer.Option(
-            "--stuff-for", metavar="MODEL", help="Whom they push [default: the weakest]."
-        ),
-    ] = None,
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            "--bundle",
-            metavar="FILE",
-            help="The bundle that the arena shows: without it voters cannot tell models apart.",
-            show_default=False,
-        ),
-    ] = None,
-    by_attribute: Annotated[
-        str | None,
-        typer.Option(
-            "--by-attribute",
-            metavar="NAME",
-            help="Judge by how evenly this attribute is shown; needs --bundle.",
-            show_default=False,
-        ),
-    ] = None,
+    stuff_for: StuffFor = None,
+    bundle: Bundle = None,
+    by_attribute: ByAttribute = None,
     weight: Annotated[
         float, typer.Option("--weight", help="With --by-attribute: logits per unit of MaxSkew.")
     ] = 2.0,
