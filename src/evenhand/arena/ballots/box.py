@@ -284,23 +284,19 @@ class Box(Desk):
     def stats(self, dataset: str | None = None, session: str | None = None) -> dict[str, Any]:
         """Live figures, as ``GET /api/admin/stats`` tells them (docs/reference/arena-api.md)."""
         columns, details = self.votes_and_details(dataset, session)
+        where, values = "1 = 1", {}
+        for name, value in (("dataset", dataset), ("session", details.session)):
+            if value is not None:
+                where += f" AND {name} = :{name}"
+                values[name] = value
+        # Two counts, each from the smallest index that answers it.
         counts = self._rows(
-            "SELECT count(*) AS n, count(skipped_at) AS skipped, (SELECT count(*) FROM "
-            "arena_votes WHERE undone_at IS NULL AND (:every = 1 OR dataset = :dataset) AND "
-            "(:always = 1 OR session = :session)) AS voted FROM arena_battles "
-            "WHERE (:every = 1 OR dataset = :dataset) AND (:always = 1 OR session = :session)",
-            every=int(dataset is None),
-            dataset=dataset or "",
-            always=int(session is None),
-            session=session or "",
+            f"SELECT (SELECT count(*) FROM arena_battles WHERE {where}) AS n, "  # noqa: S608
+            f"(SELECT count(*) FROM arena_battles WHERE skipped_at IS NOT NULL AND {where}) "
+            "AS skipped",
+            **values,
         )[0]
-        return figures(
-            columns,
-            details,
-            n_battles=counts["n"],
-            n_skipped=counts["skipped"],
-            n_voted=counts["voted"],
-        )
+        return figures(columns, details, n_battles=counts["n"], n_skipped=counts["skipped"])
 
     def recent(self, limit: int = 50, *, before: int | None = None) -> list[dict[str, Any]]:
         """The newest votes that stand, newest first, every column.

@@ -104,6 +104,10 @@ class Details:
     tags: tuple[str, ...]
     tag: NDArray[np.int32]
     """Codes of all tags of all votes, shape (m,)."""
+    session: str | None
+    """The id of the session that was asked for."""
+    n_standing: int
+    """Votes of every kind that were not undone."""
     n_undone: int
     n_flagged: int
     """Votes of flagged voters that were left out."""
@@ -135,8 +139,10 @@ class VoteLog:
             self._refresh(connection)
             rows = self._rows
             titles = _session_titles(connection, rows.sessions)
-            chosen = _chosen(rows, dataset, _session_ids(titles, session), include)
-            return _columns(rows, chosen, titles), _details(rows, chosen, dataset)
+            wanted = _session_id(titles, session)
+            mine = _of(rows, dataset, wanted)
+            chosen = _chosen(rows, mine, include)
+            return _columns(rows, chosen, titles), _details(rows, chosen, mine, wanted)
 
     def session_counts(self, connection: sa.Connection) -> dict[str, int]:
         """How many votes stand in each session, by its id."""
@@ -252,25 +258,30 @@ def _session_titles(connection: sa.Connection, known: Mapping[str, int]) -> dict
     return {**{id: id for id in known}, **titles}
 
 
-def _session_ids(titles: Mapping[str, str], wanted: str | None) -> set[str] | None:
+def _session_id(titles: Mapping[str, str], wanted: str | None) -> str | None:
     """The session that is meant by its id or its name."""
-    if wanted is None:
-        return None
-    if wanted in titles:
-        return {wanted}
-    found = {
-        id for id, title in titles.items() if wanted in (title, title.removesuffix(f" ({id})"))
-    }
+    if wanted is None or wanted in titles:
+        return wanted
+    found = [id for id, title in titles.items() if wanted == title]
     if not found:
         raise NotFound("session", wanted, hint=f"there are {', '.join(titles.values()) or 'none'}")
-    return found
+    return found[0]
 
 
-def _chosen(
-    rows: _Rows, dataset: str | None, sessions: set[str] | None, include: Collection[str]
-) -> NDArray[np.intp]:
+def _of(rows: _Rows, dataset: str | None, session: str | None) -> NDArray[np.bool_]:
+    """Which votes are on a dataset and in a session."""
+    mine = np.ones(len(rows.n), dtype=bool)
+    if dataset is not None:
+        mine &= _int32(rows.dataset) == rows.datasets.get(dataset, -1)
+    if session is not None:
+        # -2: nobody's; -1 is the code of no session.
+        mine &= _int32(rows.session) == rows.sessions.get(session, -2)
+    return mine
+
+
+def _chosen(rows: _Rows, mine: NDArray[np.bool_], include: Collection[str]) -> NDArray[np.intp]:
     """The places of the votes that are asked for."""
-    keep = np.ones(len(rows.n), dtype=bool)
+    keep = mine.copy()
     if "undone" not in include:
         keep &= np.array(rows.undone, dtype=np.int8) == 0
     kind = np.array(rows.kind, dtype=np.int8)
@@ -279,11 +290,6 @@ def _chosen(
             keep &= kind != code
     if "flagged" not in include and rows.flagged:
         keep &= ~_of_flagged(rows)
-    if dataset is not None:
-        keep &= _int32(rows.dataset) == rows.datasets.get(dataset, -1)
-    if sessions is not None:
-        codes = [rows.sessions[id] for id in sessions if id in rows.sessions]
-        keep &= np.isin(_int32(rows.session), codes)
     return np.flatnonzero(keep)
 
 
@@ -349,21 +355,22 @@ def _first(rows: _Rows, chosen: NDArray[np.intp]) -> NDArray[np.int32]:
     return first
 
 
-def _details(rows: _Rows, chosen: NDArray[np.intp], dataset: str | None) -> Details:
+def _details(
+    rows: _Rows, chosen: NDArray[np.intp], mine: NDArray[np.bool_], session: str | None
+) -> Details:
     keep = np.zeros(len(rows.n), dtype=bool)
     keep[chosen] = True
     tag_vote = np.array(rows.tag_vote, dtype=np.int64)
     tag, tags = _compact(_int32(rows.tag)[keep[tag_vote]], rows.tags)
-    mine = np.ones(len(rows.n), dtype=bool)
-    if dataset is not None:
-        mine = _int32(rows.dataset) == rows.datasets.get(dataset, -1)
-    undone = np.array(rows.undone, dtype=np.int8) == 1
-    left_out = _of_flagged(rows) & ~undone & ~keep & mine if rows.flagged else ~mine & False
+    stands = mine & (np.array(rows.undone, dtype=np.int8) == 0)
+    left_out = int((stands & ~keep & _of_flagged(rows)).sum()) if rows.flagged else 0
     return Details(
         asked_why=np.array(rows.asked_why, dtype=np.int8)[chosen],
         dwell_ms=np.array(rows.dwell, dtype=np.float64)[chosen],
         tags=tags,
         tag=tag,
-        n_undone=int((undone & mine).sum()),
-        n_flagged=int(left_out.sum()),
+        session=session,
+        n_standing=int(stands.sum()),
+        n_undone=int(mine.sum() - stands.sum()),
+        n_flagged=left_out,
     )

@@ -7,7 +7,7 @@ a spreadsheet would run get an apostrophe.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,8 @@ import sqlalchemy as sa
 
 from evenhand.arena.ballots.rows import KINDS
 from evenhand.arena.spec import CHOICES
-from evenhand.runs.table_files import Row, safe_cell, write_csv, write_parquet
+from evenhand.runs.export import whole_file
+from evenhand.runs.table_files import Row, safe_cell, write_parquet
 from evenhand.store.database import Database
 
 __all__ = ["COLUMNS", "csv_parts", "export_csv", "export_parquet", "recent_votes"]
@@ -38,6 +39,26 @@ WINNERS = ("A", "B", "tie", "tie", "tie")
 """By the choice's code."""
 
 PAGE = 5_000
+
+# Where texts stand that begin as somebody likes; the others are JSON lists, words of ours, or ids.
+_NAMED = tuple(
+    at
+    for at, name in enumerate(COLUMNS)
+    if COLUMNS[name] is str
+    and name
+    not in (
+        "winner",
+        "position_a",
+        "why_tags",
+        "images_a",
+        "images_b",
+        "session_meta",
+        "choice",
+        "kind",
+    )
+)
+_TRUTHS = tuple(at for at, name in enumerate(COLUMNS) if COLUMNS[name] is bool)
+_FORMULA = "=+-@\t\r"
 
 _FIELDS = """
     SELECT v.n, v.at, v.voter, w.nickname, v.query, v.left_model, v.right_model, v.choice,
@@ -61,7 +82,13 @@ def export_csv(database: Database, output: Path, *, dataset: str | None = None) 
 
     The header is there also where there are no votes.
     """
-    return write_csv(COLUMNS, _units(database, dataset), output)
+    count = 0
+    with whole_file(output) as out:
+        out.write(_csv([COLUMNS]))
+        for page in _pages(database, dataset):
+            out.write(_csv(map(_disarmed, page)))
+            count += len(page)
+    return count
 
 
 def export_parquet(database: Database, output: Path, *, dataset: str | None = None) -> int:
@@ -77,9 +104,9 @@ def csv_parts(database: Database, *, dataset: str | None = None) -> Iterator[byt
 
     The votes are those that stood when it began.
     """
-    yield _csv([list(COLUMNS)])
+    yield _csv([COLUMNS])
     for page in _pages(database, dataset):
-        yield _csv([[_cell(value) for value in row] for row in page])
+        yield _csv(map(_disarmed, page))
 
 
 def recent_votes(database: Database, limit: int, before: int | None) -> list[dict[str, Any]]:
@@ -141,15 +168,19 @@ def _row(
     )  # fmt: skip
 
 
-def _csv(rows: list[list[Any]]) -> bytes:
+def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
     out = StringIO(newline="")
     csv.writer(out).writerows(rows)
     return out.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return safe_cell(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value
+def _disarmed(row: Row) -> list[Any]:
+    """A row whose texts no spreadsheet runs. Only what people name or type is looked at."""
+    cells = list(row)
+    for at in _NAMED:
+        text = cells[at]
+        if text and text[0] in _FORMULA:
+            cells[at] = safe_cell(text)
+    for at in _TRUTHS:
+        cells[at] = "true" if cells[at] else "false"
+    return cells

@@ -20,7 +20,7 @@ HOUR_S = 3600
 
 
 def figures(
-    columns: VoteColumns, details: Details, *, n_battles: int, n_skipped: int, n_voted: int
+    columns: VoteColumns, details: Details, *, n_battles: int, n_skipped: int
 ) -> dict[str, Any]:
     """What ``GET /api/admin/stats`` tells, from plain votes that stand.
 
@@ -29,7 +29,6 @@ def figures(
         details: what goes with them.
         n_battles: battles shown, checks and repeats too.
         n_skipped: those that were skipped.
-        n_voted: those that have a vote.
 
     A tag's count has beside it how many votes were asked for reasons at all.
     """
@@ -42,7 +41,7 @@ def figures(
         "n_voters": len(columns.voters),
         "n_battles": n_battles,
         "n_skipped": n_skipped,
-        "n_unvoted": n_battles - n_skipped - n_voted,
+        "n_unvoted": n_battles - n_skipped - details.n_standing,
         "n_undone": details.n_undone,
         "n_of_flagged": details.n_flagged,
         "votes_per_query": _counted(columns.queries, queries, "query"),

@@ -64,8 +64,12 @@ class Receipt:
 
 
 def new_id() -> str:
-    """128 random bits; 22 characters that are safe in an address."""
-    return secrets.token_urlsafe(16)
+    """128 random bits, less a hair: 22 characters that are safe in an address.
+
+    None begins with ``-``, which a spreadsheet would take for a formula.
+    """
+    id = secrets.token_urlsafe(16)
+    return id if id[0] != "-" else f"_{id[1:]}"
 
 
 def hash_of(secret: str) -> str:
