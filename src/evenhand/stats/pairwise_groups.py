@@ -142,7 +142,7 @@ def groups_differ(fits: Sequence[PairwiseFit]) -> GroupTest:
     parts = [_placed(cov, i, len(fits)) for i, cov in enumerate(covs)]
     root = linalg.cholesky(sum(parts[1:], parts[0]), lower=True)
     wald = float(np.square(linalg.solve_triangular(root, gaps, lower=True)).sum())
-    eta = _matched_df(parts, root, [float(fit.df.mean()) for fit in fits])
+    eta = _matched_df(parts, root, [float(1 / np.mean(1 / fit.df)) for fit in fits])
     df2 = eta - q + 1
     fewest = min(fit.n_clusters for fit in fits)
     if df2 < 1:

@@ -32,12 +32,12 @@ from evenhand.stats.pairwise_model import (
 )
 from evenhand.stats.totals import Floats
 
-__all__ = ["HeldByOne", "Spreads", "contrast_moves", "leave_one_out_moves"]
+__all__ = ["MOST_CELLS", "HeldByOne", "Spreads", "contrast_moves", "leave_one_out_moves"]
 
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
-_MOST_CELLS = 1 << 23  # 64 MB of moves are kept; more are summed and let go
+MOST_CELLS = 1 << 23  # 64 MB of moves are kept; more are summed and let go
 _BATCH_CELLS = 1 << 20
 _HEAVY = 0.2
 _CLOSE = 1e-3
@@ -66,12 +66,15 @@ class Spreads(NamedTuple):
     moves: Floats | None
 
 
-def leave_one_out_moves(votes: Comparisons, theta: Floats, terms: Terms) -> Spreads:
+def leave_one_out_moves(
+    votes: Comparisons, theta: Floats, terms: Terms, *, most_cells: int = MOST_CELLS
+) -> Spreads:
     """Jackknife by one Newton step, at the maximum ``theta`` (P,).
 
     Clusters with a leverage (trace of ``H^-1 H_g``) above 0.2 are solved exactly, at most P / 0.2
     of them; for the many small ones ``(H - H_g)^-1 = H^-1 (1 + H_g H^-1 + ...)`` is summed until
     a term changes nothing by more than a thousandth. Two passes over the votes as a rule.
+    Of more than ``most_cells`` moves only their squares are kept.
 
     Raises:
         StatsError: fewer than 2 clusters.
@@ -88,11 +91,11 @@ def leave_one_out_moves(votes: Comparisons, theta: Floats, terms: Terms) -> Spre
     # What the ground adds to the inverse is the same for every pair of strengths.
     model[:k, :k] -= 1 / (k * k * pass_.ground)
     shrink = (votes.n_clusters - 1) / votes.n_clusters
-    if votes.n_clusters * terms.size <= _MOST_CELLS:
+    if votes.n_clusters * terms.size <= most_cells:
         moves = pass_.moves(votes)
         return Spreads(shrink * (moves.T @ moves), model, moves)
     total = np.zeros((terms.size, terms.size))
-    for part in _parts(votes, terms):
+    for part in _parts(votes, most_cells // terms.size):
         moves = pass_.moves(part)
         total += moves.T @ moves
     return Spreads(shrink * total, model, None)
@@ -105,12 +108,12 @@ def contrast_moves(votes: Comparisons, theta: Floats, terms: Terms, contrast: Fl
         HeldByOne: as ``leave_one_out_moves``.
     """
     pass_ = _Pass.of(votes, theta, terms)
-    return np.concatenate([pass_.moves(part) @ contrast for part in _parts(votes, terms)])
+    return np.concatenate([pass_.moves(part) @ contrast for part in _parts(votes, MOST_CELLS // terms.size)])
 
 
-def _parts(votes: Comparisons, terms: Terms) -> Iterator[Comparisons]:
-    """The votes of so many clusters at a time as fit in memory."""
-    size = max(1, _MOST_CELLS // terms.size)
+def _parts(votes: Comparisons, size: int) -> Iterator[Comparisons]:
+    """The votes of ``size`` clusters at a time."""
+    size = max(1, size)
     if size >= votes.n_clusters:
         yield votes
         return
