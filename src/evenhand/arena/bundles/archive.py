@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import stat
 import struct
 import weakref
 import zlib
@@ -27,6 +28,8 @@ __all__ = ["Archive", "Member"]
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 STORED, DEFLATED = 0, 8
+# A zip file with nothing in it.
+SMALLEST = 22
 # A comment after the end may have this many bytes.
 LONGEST_COMMENT = 0xFFFF
 # No deflated data expands further: RFC 1951 codes at most 258 bytes in 2 bits.
@@ -60,7 +63,7 @@ class Archive:
         try:
             found = os.fstat(self._file)
             self._stamp = (found.st_size, found.st_mtime_ns)
-            if found.st_size < 22:
+            if not stat.S_ISREG(found.st_mode) or found.st_size < SMALLEST:
                 raise InputError(f"not a bundle: {found.st_size} bytes", where=str(path))
             self.map = mmap.mmap(self._file, 0, access=mmap.ACCESS_READ)
             self.members: Mapping[str, Member] = _members(self.map, str(path))
@@ -159,7 +162,7 @@ class Archive:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise InputError("no such bundle", where=str(path)) from None
     except OSError as error:
@@ -212,19 +215,19 @@ def _entries(data: mmap.mmap, start: int, size: int, count: int, where: str) -> 
             struct.unpack_from("<8xHH4xIIIHHH8xI", data, at)
         )
         raw = data[at + 46 : at + 46 + n_name]
-        name = raw.decode("utf-8", "replace")
+        name = _plain(raw.decode("utf-8", "replace"), where)
         extra = data[at + 46 + n_name : at + 46 + n_name + n_extra]
         full, packed, offset = _wide(extra, full, packed, offset)
         at += 46 + n_name + n_extra + n_comment
         if at > start + size:
             raise struct.error
-        place = f"{where}: {name[:80]}"
+        place = f"{where}: {name}"
         if flags & 1 or method not in (STORED, DEFLATED):
             raise InputError("neither stored nor deflated", where=place)
         if method == STORED and full != packed:
             raise InputError("stored, yet of two sizes", where=place)
         yield Member(
-            name=_plain(name, where),
+            name=name,
             start=_data_start(data, offset, raw, place),
             size=full,
             packed=packed,

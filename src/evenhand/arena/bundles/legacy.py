@@ -69,14 +69,15 @@ def rankings_of(
     found = arrays.json(layout.RETRIEVALS)
     if not isinstance(found, dict):
         raise arrays.archive.broken(layout.RETRIEVALS, "not a JSON mapping")
-    tables = {model: found.get(model) for model in models}
-    for model, table in tables.items():
+    tables: dict[str, dict[str, Any]] = {}
+    for model in models:
+        table = found.get(model)
         if not isinstance(table, dict):
             raise arrays.archive.broken(layout.RETRIEVALS, f"no rankings of model {model!r}")
-    known = tuple(q for q in queries if all(q in table for table in tables.values() if table))
+        tables[model] = table
+    known = tuple(query for query in queries if all(query in table for table in tables.values()))
     ranked = {}
     for model, table in tables.items():
-        assert table is not None  # noqa: S101
         rows = [_row(arrays, table[query], n) for query in known]
         ranked[model] = Ranked([row[0] for row in rows], [row[1] for row in rows])
     return known, ranked

@@ -233,10 +233,7 @@ class Shelf:
             yield from sorted(self._dir.glob(file_name("*")))
 
     def _path(self, dataset_id: str) -> Path:
-        if self._file is not None:
-            return self._file
-        assert self._dir is not None  # noqa: S101
-        return self._dir / file_name(dataset_id)
+        return self._file or (self._dir or Path()) / file_name(dataset_id)
 
     def _where_to_look(self, path: Path) -> str:
         if self._file is not None:

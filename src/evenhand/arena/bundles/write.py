@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from evenhand.arena.bundles import layout
 from evenhand.arena.bundles.check import check_contents, check_rows, check_thumbnail
 from evenhand.arena.bundles.contents import BundleContents, ModelContents
+from evenhand.arena.config import ArenaConfig
 from evenhand.arena.search.index import Index
 from evenhand.errors import InputError, StorageError
 
@@ -66,8 +68,7 @@ def write_bundle(path: Path, contents: BundleContents) -> str:
 
 
 def _write_all(out: ArrayWriter, contents: BundleContents, n: int, folder: Path) -> None:
-    config = contents.config.model_dump(mode="json", exclude={"notes", "given"})
-    out.json(layout.CONFIG, config)
+    out.json(layout.CONFIG, _config(contents.config))
     out.json(layout.QUERIES, list(contents.queries))
     out.json(layout.MODELS, [model.id for model in contents.models])
     out.text(layout.DATASET, contents.dataset)
@@ -81,6 +82,16 @@ def _write_all(out: ArrayWriter, contents: BundleContents, n: int, folder: Path)
     for model in contents.models:
         _model(out, model, contents, n, folder)
     _thumbnails(out, contents.thumbnails, n, folder)
+
+
+def _config(config: ArenaConfig) -> dict[str, Any]:
+    """The configuration, of ``arena`` only what was chosen: a default is not a choice."""
+    whole = config.model_dump(mode="json", exclude={"notes", "given"})
+    chosen = config.arena.model_dump(mode="json", exclude_defaults=True)
+    whole["arena"] = {
+        key: value for key, value in whole["arena"].items() if key in config.given | set(chosen)
+    }
+    return whole
 
 
 def _provenance(contents: BundleContents) -> dict[str, Any]:
@@ -201,10 +212,7 @@ class ArrayWriter:
         """An array whose bytes come in blocks."""
         digest = hashlib.sha256()
         with self._member(name) as file:
-            for block in (_npy_head(dtype, shape), *()):
-                digest.update(block)
-                file.write(block)
-            for block in blocks:
+            for block in chain([_npy_head(dtype, shape)], blocks):
                 digest.update(block)
                 file.write(block)
         self._checksums[name] = digest.hexdigest()

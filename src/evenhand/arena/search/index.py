@@ -61,7 +61,12 @@ class Index:
 
     @classmethod
     def of(
-        cls, embeddings: NDArray[np.float16], *, memory_mb: float, where: str = "embeddings"
+        cls,
+        embeddings: NDArray[np.float16],
+        *,
+        memory_mb: float,
+        few: int = FEW,
+        where: str = "embeddings",
     ) -> Index:
         """Look at every row once, and keep codes of as many as fit.
 
@@ -69,6 +74,7 @@ class Index:
             embeddings: shape (n, dim); may be mapped from a file, and should stay so.
             memory_mb: MiB for codes; 520 bytes per image at 512 columns. With 0 every search
                 reads the embeddings.
+            few: with fewer images than this no codes are made.
             where: what an error names.
 
         Raises:
@@ -85,7 +91,7 @@ class Index:
                 f"{embeddings.dtype} {embeddings.shape} is no table of float16", where=where
             )
         n, dim = embeddings.shape
-        fitting = min(n, int(memory_mb * 2**20) // (dim + 8)) if n >= FEW else 0
+        fitting = min(n, int(memory_mb * 2**20) // (dim + 8)) if n >= few else 0
         codes = _Codes(
             np.empty((fitting, dim), np.uint8), np.empty(fitting, "f4"), np.empty(fitting, "f4")
         )
