@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +34,7 @@ from evenhand.errors import (
     Gone,
     InputError,
     NotFound,
+    TooMany,
 )
 from evenhand.settings import Settings
 from evenhand.web.admin_auth import AdminAuth
@@ -44,17 +45,19 @@ from evenhand.web.dice import Dice
 from evenhand.web.limits import Limits
 from evenhand.web.metrics import Metrics
 from evenhand.web.security import Proxies
+from evenhand.web.shared import read_shared
 from evenhand.web.showing import (
     choices_of,
     config_on_the_wire,
     consent_version,
 )
-from evenhand.web.standing import Change, Standing, standing_of, with_bundle
+from evenhand.web.standing import Standing, standing_of, with_bundle
+from evenhand.web.upkeep import keep_up
 from evenhand.web.visitors import checked_profile, is_admin, token_of
 
 __all__ = ["Hall", "HallOptions"]
 
-LOOK_EVERY_S = 1.0
+A_DAY_S = 86_400.0
 # What the search keeps hold of; its index is built anew only when one of these changes.
 SEARCH_RULES = (
     "max_query_length",
@@ -98,16 +101,16 @@ class Hall:
         self.boards = Boards(self._make_board)
         self._base = with_bundle(file, shelf.current().config)
         self._began = time.monotonic()
-        self._looking: asyncio.Task[None] | None = None
-        self._troubles: dict[str, str] = {}
+        self._upkeep: asyncio.Task[None] | None = None
+        self.troubles: dict[str, str] = {}
         self._public_config: bytes | None = None
-        self._shared = self._read_shared()
+        self._shared = read_shared(box)
         self.standing = self._stand()
         self._kept = Kept()
         self.matchmaker = Matchmaker(rng=Dice())
         self._searching: tuple[Any, ...] = ()
-        self._choose_bundle()
-        self._set_up()
+        self._set_up_for: Bundle | None = None
+        self._set_up(self._choose_bundle())
 
     @classmethod
     def open(cls, settings: Settings, options: HallOptions) -> Self:
@@ -143,15 +146,15 @@ class Hall:
         self.close()
 
     async def start(self) -> None:
-        """Begin to look after what other processes change."""
-        self._looking = asyncio.create_task(self._look())
+        """Begin what is done by the clock."""
+        self._upkeep = asyncio.create_task(keep_up(self))
 
     async def stop(self) -> None:
-        """Stop looking."""
-        if self._looking is not None:
-            self._looking.cancel()
+        """End it."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
             with suppress(asyncio.CancelledError):
-                await self._looking
+                await self._upkeep
 
     # ------------------------------------------------------------------ what holds now
 
@@ -181,7 +184,7 @@ class Hall:
             *self.standing.notes,
             *self.shelf.notes,
             *self.bundle.notes,
-            *self._troubles.values(),
+            *self.troubles.values(),
         )
 
     def public_config(self) -> bytes:
@@ -191,10 +194,14 @@ class Hall:
             self._public_config = config_on_the_wire(
                 self.config,
                 self.bundle,
-                shown=self._shared.shown.get(self.bundle.dataset, ()),
+                more=(*self._searchable(), *self._shared.shown.get(self.bundle.dataset, ())),
                 session={"id": session.id, "name": session.name} if session else None,
             )
         return self._public_config
+
+    def _searchable(self) -> tuple[str, ...]:
+        """Queries that the configuration adds, where this bundle's models can answer them."""
+        return self.rules.predefined_queries if len(self.open_queries.models) >= 2 else ()
 
     # ------------------------------------------------------------------ who asks
 
@@ -260,6 +267,7 @@ class Hall:
     ) -> dict[str, Any]:
         """A battle for a voter, on record before it is shown; as it goes over the wire."""
         self.limits.battle(voter.id)
+        await self._check_share(voter)
         if previous is not None:
             # What was left without a vote was passed over; all else about it is no matter here.
             with suppress(NotFound, Conflict, Gone):
@@ -269,6 +277,7 @@ class Hall:
     async def cast(self, vote: Vote, voter: Voter) -> Receipt:
         """Enter a vote; returns once it is durable."""
         self.limits.vote(voter.id)
+        await self._check_share(voter)
         return await self.box.cast(
             vote,
             voter=voter,
@@ -276,6 +285,17 @@ class Hall:
             why_tags=self._tags,
             undo_s=self.rules.undo_s,
         )
+
+    async def _check_share(self, voter: Voter) -> None:
+        most = self.rules.votes_per_voter
+        if most is None or not self.options.limits:
+            return
+        votes, _ = await asyncio.to_thread(self.box.counts_of, voter.id)
+        if votes >= most:
+            raise TooMany(
+                f"one voter has {most} votes here, and you have given yours; thank you",
+                retry_after_s=A_DAY_S,
+            )
 
     async def undo(self, vote: str, voter: Voter) -> str:
         """Take a vote back; returns the battle that may be voted again."""
@@ -353,8 +373,13 @@ class Hall:
 
         Raises ``NotFound`` or ``InputError`` of the shelf.
         """
+        before = self.bundle.dataset
         await asyncio.to_thread(self.shelf.switch, dataset)
-        await self.change_rules({"active_dataset_id": dataset}, by=by)
+        try:
+            await self.change_rules({"active_dataset_id": dataset}, by=by)
+        except EvenhandError:
+            await asyncio.to_thread(self.shelf.switch, before)
+            raise
         return self.bundle
 
     async def precompute(self, *, by: str) -> dict[str, Any]:
@@ -385,53 +410,36 @@ class Hall:
 
     async def refresh(self) -> None:
         """Take in what the database says now: settings, session, queries that may be shown."""
-        shared = await asyncio.to_thread(self._read_shared)
-        if shared == self._shared:
+        shared = await asyncio.to_thread(read_shared, self.box)
+        if shared == self._shared and self._set_up_for is self.bundle:
             return
         self._shared = shared
         self.standing = self._stand()
-        await asyncio.to_thread(self._choose_bundle)
-        self._set_up()
-
-    async def _look(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.refresh()
-            except EvenhandError as error:
-                self._troubles["database"] = str(error)
-            else:
-                self._troubles.pop("database", None)
-
-    def _read_shared(self) -> _Shared:
-        shown: dict[str, list[str]] = {}
-        for query in self.box.queries(state="shown"):
-            shown.setdefault(query.dataset, []).append(query.text)
-        return _Shared(
-            changes=tuple(
-                Change(s.key, s.value, s.file_value) for s in self.box.settings().values()
-            ),
-            session=self.box.session(),
-            shown=shown,
-        )
+        self._set_up(await asyncio.to_thread(self._choose_bundle))
 
     def _stand(self) -> Standing:
         return standing_of(self._base, self._shared.changes)
 
-    def _choose_bundle(self) -> None:
-        """Show the dataset that the rules name. Where that fails the one shown stays."""
-        wanted = self.rules.active_dataset_id
-        self._troubles.pop("bundle", None)
-        if wanted is None or self.options.bundle or wanted == self.bundle.dataset:
-            return
-        try:
-            self.shelf.switch(wanted)
-        except EvenhandError as error:
-            self._troubles["bundle"] = f"{self.bundle.dataset} is shown: {error}"
+    def _choose_bundle(self) -> Iterable[tuple[str, str, str, int]]:
+        """Show the dataset that the rules name. Where that fails the one shown stays.
 
-    def _set_up(self) -> None:
+        Returns how often each pair was shown of it, for the matchmaker.
+        """
+        wanted = self.rules.active_dataset_id
+        self.troubles.pop("bundle", None)
+        if wanted is not None and not self.options.bundle and wanted != self.bundle.dataset:
+            try:
+                self.shelf.switch(wanted)
+            except EvenhandError as error:
+                self.troubles["bundle"] = f"{self.bundle.dataset} is shown: {error}"
+        return self.box.shown(self.bundle.dataset) if self.bundle is not self._set_up_for else ()
+
+    def _set_up(self, before: Iterable[tuple[str, str, str, int]]) -> None:
         """What follows from the rules and the bundle."""
         shown, rules = self.bundle, self.rules
+        if shown is not self._set_up_for:
+            self._set_up_for = shown
+            self.matchmaker.load(shown.dataset, before)
         searching = (shown.version, shown.dataset, *(getattr(rules, key) for key in SEARCH_RULES))
         if searching != self._searching:
             self._searching = searching
@@ -468,15 +476,6 @@ class Hall:
             ),
             "evenhand_writer_queue": ("Rows that wait to be written.", self.box.depth),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What every worker process reads from the database."""
-
-    changes: tuple[Change, ...]
-    session: Session | None
-    shown: Mapping[str, list[str]]
 
 
 def _is_name(text: str) -> bool:

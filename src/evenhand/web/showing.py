@@ -83,16 +83,15 @@ def config_on_the_wire(
     config: ArenaConfig,
     bundle: Bundle,
     *,
-    shown: Sequence[str],
+    more: Sequence[str],
     session: Mapping[str, str] | None,
 ) -> bytes:
-    """``GET /api/config``: what a page needs, and no model. ``shown``: others' open queries."""
+    """``GET /api/config``: what a page needs, and no model. ``more``: queries beside the bundle's."""
     rules = config.arena
     entry = config.dataset(bundle.dataset)
-    own = frozenset(bundle.queries)
     said = {
         "title": rules.title,
-        "queries": [*bundle.queries, *(query for query in shown if query not in own)],
+        "queries": list(dict.fromkeys((*bundle.queries, *more))),
         "allow_open_queries": rules.allow_open_queries,
         "max_query_length": rules.max_query_length,
         "judge_question": rules.judge_question,
