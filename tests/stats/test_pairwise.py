@@ -26,7 +26,7 @@ from evenhand.stats.pairwise_model import (
     maximise,
     score,
 )
-from support.arena_votes import (
+from support.comparisons import (
     BASEBALL,
     BASEBALL_TEAMS,
     CITATIONS,

@@ -10,7 +10,7 @@ from evenhand.stats.jackknife import jackknife_spread
 from evenhand.stats.pairwise import pairwise
 from evenhand.stats.pairwise_model import Comparisons, Terms, chances, information, score
 from evenhand.stats.pairwise_sandwich import HeldByOne, contrast_moves, leave_one_out_moves
-from support.arena_votes import Votes, crowd, unequal_sizes
+from support.comparisons import Votes, crowd, unequal_sizes
 
 TERMS = Terms(4, side=True, ties=True)
 
