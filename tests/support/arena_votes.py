@@ -1,75 +1,44 @@
-"""Votes of a simulated crowd, and published tables of paired comparisons."""
+"""Votes whose truth is planted, for the tests of ratings."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["BASEBALL", "BASEBALL_TEAMS", "CITATIONS", "Votes", "crowd", "games", "unequal_sizes"]
+from evenhand.arena.ratings.csv_votes import VoteRow
+from evenhand.arena.spec import LEFT, RIGHT, TIE
 
-Codes = NDArray[np.int64]
-
-
-class Votes(NamedTuple):
-    """Arguments of ``pairwise`` in their order, each shape (n,)."""
-
-    left: Codes
-    right: Codes
-    outcome: Codes
-    voter: Codes
+__all__ = ["changed", "planted"]
 
 
-# Agresti (1990), 1987 American League, Eastern division: home team, away team, home wins, losses.
-BASEBALL_TEAMS = ("Bal", "Bos", "Cle", "Det", "Mil", "NY", "Tor")
-BASEBALL = """
-Mil Det 4 3, Mil Tor 4 2, Mil NY 4 3, Mil Bos 6 1, Mil Cle 4 2, Mil Bal 6 0, Det Mil 3 3,
-Det Tor 4 2, Det NY 4 3, Det Bos 6 0, Det Cle 6 1, Det Bal 4 3, Tor Mil 2 5, Tor Det 4 3,
-Tor NY 2 4, Tor Bos 4 3, Tor Cle 4 2, Tor Bal 6 0, NY Mil 3 3, NY Det 5 1, NY Tor 2 5, NY Bos 4 3,
-NY Cle 4 2, NY Bal 6 1, Bos Mil 5 1, Bos Det 2 5, Bos Tor 3 3, Bos NY 4 2, Bos Cle 5 2,
-Bos Bal 6 0, Cle Mil 2 5, Cle Det 3 3, Cle Tor 3 4, Cle NY 4 3, Cle Bos 4 2, Cle Bal 2 4,
-Bal Mil 2 5, Bal Det 1 5, Bal Tor 1 6, Bal NY 2 4, Bal Bos 1 6, Bal Cle 3 4
-"""
-
-# Stigler (1994): row cited by column, of Biometrika, Comm Statist, JASA and JRSS-B.
-CITATIONS = ((0, 730, 498, 221), (33, 0, 68, 17), (320, 813, 0, 142), (284, 276, 325, 0))
-
-
-def games(rows: list[tuple[int, int, int, int]]) -> Votes:
-    """Left item, right item, right wins, left wins: a vote each, everyone their own voter."""
-    table = np.array(rows)
-    left, right = (np.repeat(table[:, i], table[:, 2] + table[:, 3]) for i in (0, 1))
-    outcome = np.concatenate([[1] * won + [0] * lost for _, _, won, lost in rows])
-    return Votes(left, right, outcome, np.arange(len(outcome)))
-
-
-def crowd(
-    rng: np.random.Generator,
-    sizes: NDArray[np.int64],
-    strength: NDArray[np.float64],
-    *,
-    taste: float = 0.0,
-    beta: float = 0.0,
-    side_taste: float = 0.0,
-    nu: float = 0.0,
-) -> Votes:
-    """Each voter has an own strength for every item, normal about the common one, and own side."""
-    k, n = len(strength), int(sizes.sum())
-    voter = np.repeat(np.arange(len(sizes)), sizes)
-    own = strength + taste * rng.standard_normal((len(sizes), k))
-    side = beta + side_taste * rng.standard_normal(len(sizes))
-    left = rng.integers(0, k, n)
-    right = (left + rng.integers(1, k, n)) % k
-    d = own[voter, right] - own[voter, left] + side[voter]
-    win, lose = np.exp(d / 2), np.exp(-d / 2)
-    at = rng.random(n) * (win + lose + nu)
-    outcome = np.where(at < lose, 0, np.where(at < lose + win, 1, 2))
-    return Votes(left, right, outcome, voter)
+def planted(
+    *, voters: int = 30, each: int = 20, gaps: tuple[float, ...] = (0.0, 0.3, 0.9, -0.4),
+    side: float = 0.0, taste: float = 0.2, ties: float = 0.12, seed: int = 1,
+    dataset: str = "faces", profile: str | None = None, turned: bool = False,
+) -> list[VoteRow]:  # fmt: skip
+    """Votes of voters with tastes; ``turned`` gives every second voter the opposite opinion."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for voter in range(voters):
+        own = np.array(gaps) + rng.normal(0, taste, len(gaps))
+        if turned and voter % 2:
+            own = -own
+        said = {profile: "ab"[voter % 2]} if profile else {}
+        for game in range(each):
+            left = int(rng.integers(len(gaps)))
+            right = (left + int(rng.integers(1, len(gaps)))) % len(gaps)
+            chance = 1 / (1 + np.exp(-(own[right] - own[left] + side)))
+            choice = TIE if rng.random() < ties else RIGHT if rng.random() < chance else LEFT
+            rows.append(
+                VoteRow(
+                    left=f"m{left}", right=f"m{right}", choice=choice, voter=f"v{voter}",
+                    query=("doctor", "nurse")[game % 2], dataset=dataset, at=float(len(rows)),
+                    profile=said, session="pilot" if voter < voters // 2 else "",
+                )
+            )  # fmt: skip
+    return rows
 
 
-def unequal_sizes(rng: np.random.Generator, voters: int, mean: float) -> NDArray[np.int64]:
-    """Votes per voter, log-normal with a coefficient of variation of 1.3, at least 1."""
-    spread = np.sqrt(np.log(1 + 1.3**2))
-    drawn = rng.lognormal(np.log(mean) - spread**2 / 2, spread, voters)
-    return np.maximum(1, np.round(drawn)).astype(np.int64)
+def changed(row: VoteRow, **fields: object) -> VoteRow:
+    """The same vote with some of it otherwise."""
+    known = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    return VoteRow(**{**known, **fields})

@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 # What the left item scores in a game it won, lost, or drew.
 SCORES = (1.0, 0.0, 0.5)
 
-FORGOTTEN = 1e-4
+FORGOTTEN = 1e-3
 """A start is forgotten when less than this share of it is left."""
 
 MOST_GAMES = 20_000

@@ -28,6 +28,7 @@ __all__ = [
     "seen",
     "select",
     "tallies",
+    "used",
 ]
 
 Ints = NDArray[np.int64]
@@ -102,7 +103,7 @@ def one_dataset(columns: VoteColumns) -> None:
     Raises:
         InputError: the votes are on more than one dataset.
     """
-    there = [columns.datasets[code] for code in np.unique(columns.dataset).tolist()]
+    there = [columns.datasets[code] for code in used(columns.dataset, len(columns.datasets))]
     if len(there) > 1:
         raise InputError(
             f"these votes are on {len(there)} datasets ({', '.join(there)}), and a model may stand "
@@ -125,11 +126,17 @@ def seen(columns: VoteColumns) -> tuple[Ints, Ints, Ints]:
     Returns:
         codes, shape (K,), in the order of ``columns.models``; left and right, shape (n,).
     """
-    codes, place = np.unique(
-        np.concatenate((columns.left, columns.right)).astype(np.int64), return_inverse=True
-    )
-    n = len(columns)
-    return codes, place[:n], place[n:]
+    # Counted, not sorted: this is asked three times for every board.
+    shown = np.bincount(columns.left, minlength=len(columns.models))
+    shown += np.bincount(columns.right, minlength=len(columns.models))
+    codes = np.flatnonzero(shown).astype(np.int64)
+    place = np.cumsum(shown > 0, dtype=np.int64) - 1
+    return codes, place[columns.left], place[columns.right]
+
+
+def used(codes: NDArray[np.int32], n: int) -> list[int]:
+    """The codes 0..n - 1 that occur, rising; -1 is nobody's."""
+    return np.flatnonzero(np.bincount(codes[codes >= 0], minlength=n)).tolist()
 
 
 def tallies(left: Ints, right: Ints, outcome: Ints, n_items: int) -> NDArray[np.int64]:
