@@ -7,7 +7,7 @@ similarities of a batch; portraits whose captions are word for word the same sha
 
     python training/train_portrait_encoders.py balanced skewed
 
-needs torch, onnx and the package itself; about five minutes per encoder on one core. The same
+needs torch, onnx, onnxscript and the package itself; about five minutes per encoder on one core. The same
 versions on the same kind of processor give the same weights; elsewhere rounding differs.
 """
 # ruff: noqa: T201, S106
