@@ -43,7 +43,8 @@ def test_max_skew_is_that_of_the_most_favoured_value(bundle: Bundle):
     values = bundle.attributes["gender"]
     eyes = Eyes(bundle, attribute="gender", k=8)
     women = np.flatnonzero(values == "woman")
-    assert eyes.max_skew(women[:8]) == pytest.approx(-np.log((values == "woman").mean()))
+    known = values[values != ""]
+    assert eyes.max_skew(women[:8]) == pytest.approx(-np.log((known == "woman").mean()))
     whole = Eyes(bundle, attribute="gender", k=len(values))
     assert whole.max_skew(range(len(values))) == pytest.approx(0.0)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.errors import InputError, NotFound
+from evenhand.stats.parity import max_skew, target_shares
 
 __all__ = ["Eyes", "Known"]
 
@@ -54,9 +55,8 @@ class Eyes:
             if attribute not in bundle.attributes:
                 known = ", ".join(sorted(bundle.attributes)) or "none"
                 raise NotFound("attribute", attribute, hint=f"the bundle has {known}")
-            values = np.unique(bundle.attributes[attribute], return_inverse=True)[1]
-            self._values = np.asarray(values, dtype=np.intp)
-            self._target = np.bincount(self._values) / len(self._values)
+            self._values = _codes(bundle.attributes[attribute])
+            self._target = target_shares(self._values, n_values=int(self._values.max()) + 1)
 
     def check(self, dataset: str, version: str) -> None:
         """That the arena shows this bundle.
@@ -87,11 +87,17 @@ class Eyes:
     def max_skew(self, images: Sequence[int]) -> float:
         """How much the most favoured value is: max over values of ln(share shown / share in all).
 
-        0 is even. Geyik, Ambler and Kenthapadi 2019 (KDD), section 3.1, over the first ``k``.
+        0 is even. Over the first ``k``, those left out whose value is not known; the same measure
+        as in ``evenhand.stats.parity``.
         """
         if self._values is None or not len(images):
             return 0.0
-        shown = np.bincount(self._values[list(images[: self._k])], minlength=len(self._target))
-        shares = shown / shown.sum()
-        with np.errstate(divide="ignore"):
-            return float(np.log(shares / self._target).max())
+        shown = self._values[list(images[: self._k])]
+        found = max_skew(shown[None, :], self._target, k=len(shown))[0]
+        return float(found) if np.isfinite(found) else 0.0
+
+
+def _codes(values: NDArray[np.str_]) -> NDArray[np.intp]:
+    """A number for each value, -1 where it is not known."""
+    known = np.unique(values[values != ""])
+    return np.where(values == "", -1, np.searchsorted(known, values)).astype(np.intp)
