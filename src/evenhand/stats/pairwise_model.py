@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
 
 from evenhand.errors import DidNotConverge, InputError
 from evenhand.stats.totals import Floats
@@ -215,11 +214,17 @@ def chances(theta: Floats, terms: Terms) -> Chances:
     )  # fmt: skip
 
 
-def log_likelihood(theta: Floats, counts: PairCounts, terms: Terms) -> Floats:
-    """Of the votes, shape (...). Without ``terms.ties`` a tie is half a win for each side."""
+def log_likelihood(
+    theta: Floats, counts: PairCounts, terms: Terms, at: Chances | None = None
+) -> Floats:
+    """Of the votes, shape (...). Without ``terms.ties`` a tie is half a win for each side.
+
+    ``at`` is ``chances(theta, terms)`` where that is at hand.
+    """
+    if at is None:
+        at = chances(theta, terms)
     found = np.sum(
-        counts.net * _difference(theta, terms) / 2 - counts.n * chances(theta, terms).log_sum,
-        axis=(-2, -1),
+        counts.net * _difference(theta, terms) / 2 - counts.n * at.log_sum, axis=(-2, -1)
     )
     if terms.ties:
         found = found + theta[..., terms.tie_at] * counts.tied.sum(axis=(-2, -1))
@@ -287,17 +292,18 @@ def maximise(counts: PairCounts, terms: Terms) -> Floats:
     if terms.ties:
         tied, n = float(counts.tied.sum()), float(counts.n.sum())
         theta[terms.tie_at] = np.log(2 * tied / (n - tied))
-    reached, change = float(log_likelihood(theta, counts, terms)), np.inf
+    at = chances(theta, terms)
+    reached, change = float(log_likelihood(theta, counts, terms, at)), np.inf
     for _ in range(_MOST_STEPS):
-        at = chances(theta, terms)
-        step = linalg.solve(
-            information(counts.n, at, terms), score(counts, at, terms), assume_a="pos"
-        )
-        ahead = float(log_likelihood(theta + step, counts, terms))
-        while ahead < reached - 1e-9 * abs(reached):
+        step = np.linalg.solve(information(counts.n, at, terms), score(counts, at, terms))
+        while True:
+            tried = theta + step
+            at = chances(tried, terms)
+            ahead = float(log_likelihood(tried, counts, terms, at))
+            if not ahead < reached - 1e-9 * abs(reached):
+                break
             step = step / 2
-            ahead = float(log_likelihood(theta + step, counts, terms))
-        theta, reached = np.asarray(theta + step), ahead
+        theta, reached = tried, ahead
         change = float(np.abs(step).max())
         if change < _TOLERANCE * max(1.0, float(np.abs(theta).max())):
             theta[: terms.n_items] -= theta[: terms.n_items].mean()
