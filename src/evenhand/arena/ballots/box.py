@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from evenhand.arena.ballots.export import recent_votes
 from evenhand.arena.ballots.figures import figures, voter_figures
 from evenhand.arena.ballots.rows import Receipt, battle_of, battle_row, hash_of, seconds, voter_of
 from evenhand.arena.ballots.teller import AddBattle, Call, Cast, Skip, Teller, Undo
+from evenhand.arena.ballots.transaction import Transaction
 from evenhand.arena.ballots.voters import Pruned
 from evenhand.arena.ballots.writer import Writer
 from evenhand.arena.spec import Battle, Vote, VoteColumns, Voter
@@ -139,7 +140,9 @@ class Box(Desk):
 
     async def withdraw(self, voter: Voter, now: datetime | None = None) -> int:
         """Delete a voter: nickname, profile, token, texts, votes, battles. Returns how many votes."""
-        votes: int = await self._do(partial(voters.withdraw, voter=voter.id, now=_now(now)))
+        votes: int = await self._do(
+            partial(voters.withdraw, voter=voter.id, now=_now(now)), forgets=True
+        )
         self._forget_voter(voter.id)
         return votes
 
@@ -353,8 +356,8 @@ class Box(Desk):
         with self.database.reading() as connection:
             return self._log.session_counts(connection)
 
-    async def _do(self, function: Any, forget: Any = None) -> Any:
-        return await self._writer.put(Call(function, forget))
+    async def _do(self, function: Callable[[Transaction], Any], *, forgets: bool = False) -> Any:
+        return await self._writer.put(Call(function, forgets))
 
     def _rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
         with self.database.reading() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from evenhand.arena.ballots.office import (
     Setting,
 )
 from evenhand.arena.ballots.rows import moment, seconds
+from evenhand.arena.ballots.transaction import Transaction
 
 __all__ = ["Desk"]
 
@@ -34,7 +35,7 @@ class Desk:
     shared: bool
     _session: tuple[Session | None, float] | None = None
 
-    async def _do(self, function: Any, forget: Any = None) -> Any:
+    async def _do(self, function: Callable[[Transaction], Any], *, forgets: bool = False) -> Any:
         raise NotImplementedError
 
     def _rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:

@@ -73,10 +73,10 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Anything else: a function of the transaction, and what to do when it is committed."""
+    """Anything else: a function of the transaction. ``forgets``: what the map holds may be gone."""
 
     function: Callable[[Transaction], Any]
-    forget: Callable[[Any], None] | None = None
+    forgets: bool = False
 
 
 @dataclass(slots=True)
@@ -264,8 +264,8 @@ class Teller:
         if isinstance(work, Skip):
             return self._skip(transaction, work)
         outcome = work.function(transaction)
-        if work.forget is not None:
-            self._after.append(lambda: work.forget(outcome))
+        if work.forgets:
+            self._after.append(self.forget)
         return outcome
 
     def _undo(self, transaction: Transaction, work: Undo) -> str:
