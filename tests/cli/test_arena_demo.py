@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from evenhand.cli import options
 from evenhand.cli.arena_demo import register
+from support.commands import start
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +42,7 @@ def values(found: Any, part: str, name: str) -> dict[tuple[str, str | None], flo
 
 
 def test_a_small_demo_goes_from_nothing_to_ratings(tmp_path: Path):
-    """Portraits, bundle, votes over HTTP, ratings and a report; run again, the votes add up."""
+    """Portraits, bundle, votes over HTTP, ratings and a report."""
     small = ("--images", "60", "--voters", "6", "--votes", "6")
     said = told(tmp_path, *small)
     assert "6 simulated people cast 36 votes over HTTP" in said
@@ -47,9 +50,33 @@ def test_a_small_demo_goes_from_nothing_to_ratings(tmp_path: Path):
     assert (tmp_path / "arena.yaml").is_file()
     assert (tmp_path / "bundles" / "arena_bundle_portraits.npz").is_file()
     assert (tmp_path / "report" / "report.html").is_file()
-    again = json.loads(told(tmp_path, *small, "--json"))
-    assert again["done"]["votes"] == 36
+
+
+@pytest.mark.slow
+def test_votes_of_a_second_demo_add_up(tmp_path: Path):
+    """In the same folder the second demo goes on where the first one ended."""
+    small = ("--images", "60", "--voters", "6", "--votes", "6", "--json")
+    first, again = (json.loads(told(tmp_path, *small)) for _ in range(2))
+    assert (first["done"]["votes"], again["done"]["votes"]) == (36, 36)
+    assert first["accounting"][0]["answered"] == 36
     assert again["accounting"][0]["answered"] == 72
+
+
+@pytest.mark.slow
+def test_the_demo_goes_on_serving_until_it_is_interrupted(tmp_path: Path):
+    """The address that it prints answers, and Ctrl-C ends it without a traceback."""
+    words = ("--images", "60", "--voters", "4", "--votes", "3", "--port", "0")
+    with start("arena", "demo", *words, "--output", tmp_path) as running:
+        assert running.stderr is not None
+        lines = list(iter(running.stderr.readline, "Ctrl-C ends it.\n"))
+        url = next(line.split()[1] for line in lines if line.startswith("vote "))
+        with urllib.request.urlopen(url) as page:
+            assert page.status == 200
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert "12 votes over HTTP" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.slow
