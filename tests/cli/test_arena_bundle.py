@@ -11,13 +11,21 @@ import typer
 from typer.testing import CliRunner
 
 from evenhand.arena.bundles.reading import open_bundle
+from evenhand.cli import options
 from evenhand.cli.arena_bundle import register
-from evenhand.errors import InputError, NotFound
+from evenhand.errors import Conflict, InputError, NotFound
 from support.benchmark_rows import real_data
 from support.bundles import small_bundle
 
 app = typer.Typer()
 register(app)
+
+
+@pytest.fixture(autouse=True)
+def _as_if_new():
+    """--json holds for the whole process; every test is one."""
+    yield
+    options.early.json = False
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -82,6 +90,11 @@ def test_a_bundle_of_the_reference(tmp_path: Path) -> None:
     same as with numpy."""
     path = real_data("arena") / "arena_bundle_tiny.npz"
     assert run("verify", str(path))[0] == 0
+    new = tmp_path / "new.npz"
+    assert run("upgrade", str(path), str(new))[0] == 0
+    assert run("verify", str(new))[0] == 0
+    with pytest.raises(Conflict, match="is there already"):
+        run("upgrade", str(path), str(new))
     facts = json.loads(run("show", str(path), "--json")[1])
     assert (facts["legacy"], facts["dataset"], facts["images"]) == (True, "tiny", 60)
     bundle = open_bundle(path)

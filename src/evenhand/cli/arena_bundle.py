@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     bundle = typer.Typer(no_args_is_help=True, help="Look into the file that an arena shows.")
     bundle.command("show")(show)
     bundle.command("verify")(verify)
+    bundle.command("upgrade")(upgrade)
     app.add_typer(bundle, name="bundle")
 
 
@@ -81,6 +82,30 @@ def verify(
         print(f"{file}: holds")
     if problems:
         raise typer.Exit(1)
+
+
+def upgrade(
+    file: File,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The new file.", show_default=False)],
+    workspace: options.Workspace = None,
+    db: options.Db = None,
+    json: options.Json = False,
+) -> None:
+    """Write a bundle of Fairness Arena in the format of ours; rankings stay as they were.
+
+    Example: evenhand arena bundle upgrade old.npz bundles/arena_bundle_faces.npz
+    """
+    from evenhand.arena.bundles.upgrade import upgrade as write_anew
+    from evenhand.errors import Conflict
+
+    as_json = options.wants_json(json)
+    if out.exists():
+        raise Conflict(f"{out} is there already; name a new file", id=str(out))
+    version = write_anew(file, out)
+    if as_json:
+        options.print_json({"file": str(out), "version": version})
+    else:
+        print(f"{out}: version {version}")
 
 
 def _facts(bundle: Bundle) -> dict[str, Any]:

@@ -17,11 +17,13 @@ import pytest
 from evenhand.arena.bundles import layout
 from evenhand.arena.bundles.bundle import Bundle
 from evenhand.arena.bundles.reading import glance, open_bundle
+from evenhand.arena.bundles.upgrade import upgrade
 from evenhand.arena.bundles.verify import verify
 from evenhand.errors import EvenhandError, InputError, StorageError
 from support.bundles import small_bundle
 
 Members = dict[str, bytes]
+JPEG = b"\xff\xd8\xff picture \xff\xd9"
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +238,25 @@ def test_a_bundle_without_datasets_opens(tmp_path: Path) -> None:
     assert bundle.config.datasets == ()
 
 
+def test_a_legacy_bundle_is_upgraded(tmp_path: Path) -> None:
+    """In our format it shows the same pictures, rankings and names, and can be verified."""
+    members = legacy_members(3) | {
+        layout.THUMBNAILS: npy(np.frombuffer(JPEG * 3, np.uint8)),
+        layout.OFFSETS: npy(np.arange(4) * len(JPEG)),
+    }
+    old = put_legacy(tmp_path / "old.npz", members)
+    upgrade(old, tmp_path / "new.npz")
+    before, after = open_bundle(old), open_bundle(tmp_path / "new.npz")
+    assert (after.legacy, after.dataset, after.titles) == (False, "old", {"m0": "M"})
+    assert after.ranking("m0", "doctor").tolist() == before.ranking("m0", "doctor").tolist()
+    assert after.similarities("m0", "doctor").tolist() == [0.5, 0.25]
+    assert bytes(after.thumbnail(2)) == JPEG
+    assert (after.embeddings("m0") == before.embeddings("m0")).all()
+    assert verify(after.path) == ()
+    with pytest.raises(InputError, match="already a bundle of this format"):
+        upgrade(after.path, tmp_path / "newer.npz")
+
+
 RETRIEVALS = {
     "no rankings": "{}",
     "a list": "[]",
@@ -388,13 +409,13 @@ def fuzz(path: Path, content: bytes, seeds: range, look: Callable[[Bundle], None
 
 
 @pytest.mark.parametrize("kind", ["ours", "legacy"])
-def test_a_few_hundred_broken_files(sound: Path, tmp_path: Path, kind: str) -> None:
+def test_hundreds_of_broken_files(sound: Path, tmp_path: Path, kind: str) -> None:
     """Mutated bundles open or are refused in one sentence; nothing else is ever raised."""
     content = sound.read_bytes()
     if kind == "legacy":
         content = put_legacy(tmp_path / "old.npz", legacy_members()).read_bytes()
-    opened = fuzz(tmp_path / "b.npz", content, range(250), look_at_everything)
-    assert 0 < opened < 240
+    opened = fuzz(tmp_path / "b.npz", content, range(150), look_at_everything)
+    assert 0 < opened < 140
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def check_contents(contents: BundleContents) -> int:
     problems = [InputError(what, where=where) for where, what in _problems(contents)]
     if problems:
         raise InvalidInputs(problems, undone="written")
-    return len(contents.models[0].embeddings)
+    return _n_images(contents)
 
 
 def _problems(contents: BundleContents) -> Iterator[tuple[str, str]]:
@@ -45,7 +45,9 @@ def _problems(contents: BundleContents) -> Iterator[tuple[str, str]]:
         yield "queries", "a query is empty"
     if contents.top < 1:
         yield "top", f"{contents.top}; at least 1"
-    n = len(contents.models[0].embeddings)
+    n = _n_images(contents)
+    if not n:
+        yield "models", "no images: neither embeddings nor image_ids say how many"
     for model in contents.models:
         yield from _problems_of(model, n, len(contents.queries))
     yield from _problems_of_columns(contents, n)
@@ -55,14 +57,35 @@ def _problems_of(model: ModelContents, n: int, n_queries: int) -> Iterator[tuple
     where = f"model {model.id[:80]}"
     if not NAME.fullmatch(model.id):
         yield where, "is no id: letters, digits, '.', '_' and '-'"
-    shape, asked = model.embeddings.shape, model.query_embeddings.shape
-    if len(shape) != 2 or shape[0] != n or n == 0 or shape[1] == 0:
-        yield where, f"embeddings of shape {shape}, where ({n}, dim) belongs"
-    elif asked != (n_queries, shape[1]):
-        yield where, f"query embeddings of shape {asked}, where {(n_queries, shape[1])} belongs"
+    rows, queries, rankings = model.embeddings, model.query_embeddings, model.rankings
+    if rows is not None and (rows.ndim != 2 or len(rows) != n or not rows.size):
+        yield where, f"embeddings of shape {rows.shape}, where ({n}, dim) belongs"
+    elif queries is not None and rows is not None and queries.shape != (n_queries, rows.shape[1]):
+        wanted = (n_queries, rows.shape[1])
+        yield where, f"query embeddings of shape {queries.shape}, where {wanted} belongs"
+    if (rows is None or queries is None) == (rankings is None):
+        yield where, "either embeddings of images and queries are needed, or rankings"
+    if rankings is not None:
+        yield from ((where, what) for what in _problems_of_rankings(*rankings, n, n_queries))
     files = model.text_encoder
     if files is not None and set(files) != set(TEXT_FILES):
         yield where, f"a text encoder is {', '.join(TEXT_FILES)}; got {', '.join(sorted(files))}"
+
+
+def _problems_of_rankings(
+    places: NDArray[np.int32], alike: NDArray[np.float32], n: int, n_queries: int
+) -> Iterator[str]:
+    if places.ndim != 2 or len(places) != n_queries or alike.shape != places.shape:
+        yield f"rankings of shapes {places.shape} and {alike.shape}, where ({n_queries}, top) belongs"
+    elif places.size and not 0 <= places.min() <= places.max() < n:
+        yield f"rankings that name an image beyond the {n} here"
+
+
+def _n_images(contents: BundleContents) -> int:
+    """As many as the first embeddings have rows; without any, as there are ids."""
+    tables = (model.embeddings for model in contents.models)
+    first = next((table for table in tables if table is not None), contents.image_ids)
+    return 0 if first is None else len(first)
 
 
 def _problems_of_columns(contents: BundleContents, n: int) -> Iterator[tuple[str, str]]:

@@ -19,14 +19,17 @@ class ModelContents:
     """One model's part of a bundle.
 
     The rankings are made by the writer from the embeddings as they are kept (float16), so that
-    an open query with the same words gives the same order.
+    an open query with the same words gives the same order. Only where those were never kept, as
+    in a bundle of Fairness Arena, are ``rankings`` taken as they are.
     """
 
     id: str
-    embeddings: NDArray[np.floating]
+    embeddings: NDArray[np.floating] | None
     """shape (n_images, dim), rows of length 1; float16 or float32; may be mapped from a file."""
-    query_embeddings: NDArray[np.floating]
+    query_embeddings: NDArray[np.floating] | None
     """shape (n_queries, dim), rows of length 1."""
+    rankings: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
+    """Images and similarities, each of shape (n_queries, top), best first."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """``DualEncoder.about()``."""
     text_encoder: Mapping[str, bytes] | None = None

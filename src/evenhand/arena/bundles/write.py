@@ -104,29 +104,45 @@ def _provenance(contents: BundleContents) -> dict[str, Any]:
 def _model(
     out: ArrayWriter, model: ModelContents, contents: BundleContents, n: int, folder: Path
 ) -> None:
-    dim = model.embeddings.shape[1]
-    spool = folder / "rows"
+    kept = None if model.embeddings is None else _rows(out, model, model.embeddings, folder)
+    places, alike = model.rankings or (np.empty((0, 0), np.int32), np.empty((0, 0), np.float32))
+    if kept is not None and model.query_embeddings is not None:
+        queries = np.asarray(model.query_embeddings, "<f4")
+        check_rows(queries, where=f"query embeddings of {model.id}", first=0)
+        out.array(layout.query_embeddings(model.id), queries)
+        places, alike = _rankings(kept, queries, min(contents.top, n))
+    out.array(layout.ranking_indices(model.id), places.astype("<i4"))
+    out.array(layout.ranking_similarities(model.id), alike.astype("<f4"))
+    for name, content in sorted((model.text_encoder or {}).items()):
+        out.array(layout.text_file(model.id, name), np.frombuffer(content, np.uint8))
+
+
+def _rows(
+    out: ArrayWriter, model: ModelContents, embeddings: NDArray[np.floating], folder: Path
+) -> NDArray[np.float16]:
+    """Write the embeddings; returns them as they were kept, mapped from a file."""
+    spool = folder / f"rows of {model.id}"
     with spool.open("wb") as file:
-        for at in range(0, n, ROWS):
-            rows = np.asarray(model.embeddings[at : at + ROWS], np.float32)
+        for at in range(0, len(embeddings), ROWS):
+            rows = np.asarray(embeddings[at : at + ROWS], np.float32)
             check_rows(rows, where=f"embeddings of {model.id}", first=at)
             file.write(rows.astype("<f2").tobytes())
-    kept = np.memmap(spool, "<f2", mode="r", shape=(n, dim))
-    queries = np.asarray(model.query_embeddings, "<f4")
-    check_rows(queries, where=f"query embeddings of {model.id}", first=0)
+    kept = np.memmap(spool, "<f2", mode="r", shape=embeddings.shape)
+    # The map outlives the name.
+    spool.unlink()
     out.array(layout.image_embeddings(model.id), kept)
-    out.array(layout.query_embeddings(model.id), queries)
-    index, top = Index.of(kept, memory_mb=0), min(contents.top, n)
+    return kept
+
+
+def _rankings(
+    kept: NDArray[np.float16], queries: NDArray[np.float32], top: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    index = Index.of(kept, memory_mb=0)
     places = np.empty((len(queries), top), "<i4")
     alike = np.empty((len(queries), top), "<f4")
     for at, query in enumerate(queries):
         places[at], alike[at] = index.top(query, top)
-    out.array(layout.ranking_indices(model.id), places)
-    out.array(layout.ranking_similarities(model.id), alike)
-    for name, content in sorted((model.text_encoder or {}).items()):
-        out.array(layout.text_file(model.id, name), np.frombuffer(content, np.uint8))
-    del kept, index
-    spool.unlink()
+    return places, alike
 
 
 def _thumbnails(out: ArrayWriter, thumbnails: Iterable[bytes], n: int, folder: Path) -> None:
