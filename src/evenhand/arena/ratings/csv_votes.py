@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenhand.arena.spec import BOTH_BAD, BOTH_GOOD, LEFT, RIGHT, TIE, VoteColumns
 from evenhand.errors import InputError
@@ -41,15 +42,20 @@ class VoteRow:
     kind: int = 0
     at: float = 0.0
     battle: str = ""
+    repeat_of: str = ""
     profile: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CsvVotes:
-    """The votes of a file, and in plain words which of its rows could not be read."""
+    """The votes of a file, and in plain words which of its rows could not be read.
+
+    ``n_flagged`` votes of voters whom an admin flagged are left out.
+    """
 
     columns: VoteColumns
     unreadable: tuple[str, ...] = ()
+    n_flagged: int = 0
 
 
 def read_votes(path: Path, *, dataset: str | None = None) -> CsvVotes:
@@ -69,13 +75,13 @@ def read_votes(path: Path, *, dataset: str | None = None) -> CsvVotes:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             _has_columns(reader.fieldnames, path)
-            rows, unreadable = _rows(reader, path, dataset)
+            rows, unreadable, n_flagged = _rows(reader, path, dataset)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", where=str(path)) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"not a CSV in UTF-8 ({error})", where=str(path)) from None
     rows.sort(key=lambda row: row.at)
-    return CsvVotes(columns_of(rows), tuple(unreadable))
+    return CsvVotes(columns_of(rows), tuple(unreadable), n_flagged)
 
 
 def columns_of(rows: list[VoteRow]) -> VoteColumns:
@@ -115,6 +121,17 @@ def columns_of(rows: list[VoteRow]) -> VoteColumns:
         kind=np.array([row.kind for row in rows], dtype=np.int8),
         at=np.array([row.at for row in rows], dtype=np.float64),
         battle=tuple(row.battle for row in rows),
+        first=_first(rows),
+    )
+
+
+def _first(rows: list[VoteRow]) -> NDArray[np.int32] | None:
+    """For repeats: the row of the vote on the first showing."""
+    if not any(row.repeat_of for row in rows):
+        return None
+    place = {row.battle: at for at, row in enumerate(rows)}
+    return np.array(
+        [place.get(row.repeat_of, -1) if row.repeat_of else -1 for row in rows], dtype=np.int32
     )
 
 
@@ -131,7 +148,7 @@ class _Names:
         return tuple(self._codes)
 
 
-def _codes(n: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _codes(n: int) -> NDArray[np.int32]:
     return np.zeros(n, dtype=np.int32)
 
 
@@ -146,15 +163,18 @@ def _has_columns(found: object, path: Path) -> None:
 
 def _rows(
     reader: csv.DictReader[str], path: Path, dataset: str | None
-) -> tuple[list[VoteRow], list[str]]:
-    rows, unreadable = [], []
+) -> tuple[list[VoteRow], list[str], int]:
+    rows, unreadable, n_flagged = [], [], 0
     for cells in reader:
         line = reader.line_num
+        if cells.get("flagged") == "true":
+            n_flagged += 1
+            continue
         try:
             rows.append(_row({k: v or "" for k, v in cells.items() if k}, dataset))
         except InputError as error:
             unreadable.append(f"{path.name}, line {line}: {error.detail}")
-    return rows, unreadable
+    return rows, unreadable, n_flagged
 
 
 def _row(cells: Mapping[str, str], dataset: str | None) -> VoteRow:
@@ -182,6 +202,7 @@ def _row(cells: Mapping[str, str], dataset: str | None) -> VoteRow:
         kind=KINDS[kind],
         at=_time(cells.get("timestamp", "")),
         battle=cells.get("battle_id", "") or cells.get("id", ""),
+        repeat_of=cells.get("repeat_of", ""),
         profile=dict(_profile(cells)),
     )
 

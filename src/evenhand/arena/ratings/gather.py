@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evenhand.arena.ballots.box import Box
-from evenhand.arena.ratings.analyse import Choices, Counts
+from evenhand.arena.ratings.analyse import Choices, Counts, counts_of
 from evenhand.arena.ratings.csv_votes import read_votes
 from evenhand.arena.spec import VoteColumns
 from evenhand.settings import Settings
@@ -38,6 +38,8 @@ def from_csv(path: Path, choices: Choices) -> Gathered:
     """
     found = read_votes(path, dataset=choices.dataset)
     notes = list(found.unreadable[:MOST_NAMED])
+    if found.n_flagged:
+        notes.append(f"{found.n_flagged} votes of flagged voters are left out")
     if len(found.unreadable) > MOST_NAMED:
         notes.append(f"and {len(found.unreadable) - MOST_NAMED} more rows that cannot be read")
     return Gathered(
@@ -55,14 +57,21 @@ def from_box(settings: Settings, choices: Choices) -> Gathered:
         NotFound: no such session.
     """
     with Box.open(settings) as box:
-        columns = box.votes(None, choices.session, include=CHECKS)
+        columns = box.votes(choices.dataset, choices.session, include=CHECKS)
+        figures = box.stats(choices.dataset, choices.session)
         epochs = box.epochs()
-    marked = epochs[-1].at.timestamp() if epochs else None
-    notes: tuple[str, ...] = ()
-    if marked is not None:
-        notes = (f"Elo is replayed from the reset of {epochs[-1].at:%Y-%m-%d %H:%M} UTC on",)
+        if choices.dataset is not None and not len(columns):
+            # The error names the datasets that do have votes.
+            columns = box.votes(None, choices.session, include=CHECKS)
+    notes = []
+    if figures["n_of_flagged"]:
+        notes.append(f"{figures['n_of_flagged']} votes of flagged voters are left out")
+    marked = None
+    if epochs:
+        marked = epochs[-1].at.timestamp()
+        notes.append(f"Elo is replayed from the reset of {epochs[-1].at:%Y-%m-%d %H:%M} UTC on")
     return Gathered(
-        columns=columns, counts=Counts(),
+        columns=columns, counts=counts_of(figures),
         choices=replace(choices, session=None, epoch_at=marked),
-        origin="the workspace's votes", notes=notes,
+        origin="the workspace's votes", notes=tuple(notes),
     )  # fmt: skip

@@ -19,13 +19,25 @@ from evenhand.stats.rankings import rank_ranges, votes_needed
 from evenhand.stats.record import record
 from evenhand.stats.sequences import PairSequence, pair_sequences
 
-__all__ = ["ANYTIME_FAMILY", "FAMILY", "MOST_PAIRED", "Part", "claims", "fitted", "influence"]
+__all__ = [
+    "ANYTIME_FAMILY",
+    "FAMILY",
+    "HOPELESS",
+    "MOST_PAIRED",
+    "Part",
+    "claims",
+    "fitted",
+    "influence",
+]
 
 FAMILY = "arena"
 ANYTIME_FAMILY = "arena, at any time"
 
 MOST_PAIRED = 20
 """Of more models than this only neighbours in the order are compared pair by pair."""
+
+HOPELESS = 100
+"""Where more than so many times the votes are needed, two models are as good as level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +196,12 @@ def influence(part: Part) -> tuple[list[Estimate], list[str]]:
         return made, notes
     made.append(_plain(part, "votes_needed", names, needed.more_votes, fit,
                        "clustered error of today, scaled; power 0.8"))  # fmt: skip
-    if needed.more_votes:
+    if needed.more_votes > HOPELESS * fit.n:
+        notes.append(
+            f"{names[0]} and {names[1]} are as good as level: more than {HOPELESS} times as many votes "
+            "would be needed to tell them apart"
+        )
+    elif needed.more_votes:
         notes.append(
             f"about {needed.more_votes:,} more votes by {needed.more_clusters:,} more voters would "
             f"tell {names[0]} from {names[1]} (power 0.8), if the gap is what it seems"

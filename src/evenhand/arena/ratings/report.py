@@ -10,9 +10,21 @@ import numpy as np
 import evenhand
 from evenhand.arena.ratings.analyse import Analysed
 from evenhand.arena.ratings.measures import MEASURES
+from evenhand.arena.ratings.parts import HOPELESS
 from evenhand.arena.ratings.votes import outcomes, seen, tallies, used
 from evenhand.arena.spec import LEFT, RIGHT
-from evenhand.report.blocks import Block, Fold, Heading, Items, Notice, Report, Table, Text
+from evenhand.report.blocks import (
+    Block,
+    Fold,
+    Heading,
+    Items,
+    Notice,
+    Report,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+)
 from evenhand.report.forest import forests
 from evenhand.report.numbers import count, interval, number, p_words, percent
 from evenhand.report.provenance import Provenance
@@ -146,10 +158,26 @@ def _short(told: _Told, voters: int) -> Iterator[Block]:
     headline = Result(tuple(differences), told.shown.accounting)
     units = {"answered": len(told.analysed.columns)}
     general = told.named("strength_difference", "side_effect")
-    yield from in_short(headline, units, told.words, said=_sentences(told), about=general)
+    heading, _, *rest = in_short(headline, units, told.words, said=_sentences(told), about=general)
+    yield from (heading, _tiles(told, headline, voters), *rest)
     early = _too_early(told, voters)
     if early:
         yield Notice(early, "warning")
+
+
+def _tiles(told: _Told, headline: Result, voters: int) -> Tiles:
+    """How much there is, and how much of it tells models apart."""
+    columns = told.analysed.columns
+    tests = [e for e in headline.estimates if e.name == "strength_difference"]
+    stand = sum(verdict(e, MEASURES) == "differs" for e in tests)
+    return Tiles(
+        (
+            Tile(count(len(columns)), "votes rated"),
+            Tile(count(voters), "voters"),
+            Tile(count(len(seen(columns)[0])), "models"),
+            Tile(f"{count(stand)} of {count(len(tests))}", "pairs told apart after correction"),
+        )
+    )
 
 
 def _sentences(told: _Told) -> list[str]:
@@ -384,6 +412,11 @@ def _hangs_on(told: _Told) -> Iterator[Block]:
             said.append(
                 f"Without {count(round(e.value))} of {count(e.n_clusters)} voters the order {e.contrast} "
                 "would turn. They need not have done anything wrong; it says how much hangs on them."
+            )
+        elif e.value > HOPELESS * (e.n or 1):
+            said.append(
+                f"The votes leave {e.contrast} as good as level: more than {HOPELESS} times as many "
+                "would be needed to settle it."
             )
         elif e.value:
             said.append(
