@@ -26,7 +26,7 @@ function drawn(stats) {
   const choices = Object.entries(stats.choices ?? {});
   const total = choices.reduce((sum, [, n]) => sum + n, 0);
   return [
-    tiles([...["n_votes", "n_voters", "n_battles", "n_skipped", "n_unvoted", "n_undone"].map(figure), [t("stats.dwell"), seconds]]),
+    tiles([...["n_votes", "n_voters", "n_battles", "n_skipped", "n_unvoted", "n_undone", "n_of_flagged"].map(figure), [t("stats.dwell"), seconds]]),
     make("div", { class: "grid" },
       panel(t("stats.side"), ...sides(stats.side)),
       panel(t("stats.choices"), bars(choices.map(([name, n]) => ({ name: t(`choice.${name}`), n, of: total })))),

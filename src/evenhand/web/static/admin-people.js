@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 import { table, when } from "./admin-tables.js";
-import { count, decimal, has, t } from "./texts.js";
+import { count, decimal, has, percent, t } from "./texts.js";
 
 const ACTIONS = { hidden: "hide", shown: "show", blocked: "block" };
 
@@ -39,24 +39,18 @@ export async function voters(desk) {
     table(t("admin.voters"), [
       { head: t("voters.voter"), cell: (row) => make("span", { title: row.id }, short(row)) },
       { head: t("voters.since"), cell: (row) => when(row.created_at) },
-      { head: t("voters.votes"), number: true, cell: (row) => count(row.votes ?? row.n_votes ?? 0) },
+      { head: t("voters.votes"), number: true, cell: (row) => count(row.votes) },
       { head: t("voters.checks"), number: true, cell: (row) => checks(row) },
       { head: t("voters.speed"), number: true, cell: (row) => speed(row) },
+      { head: t("voters.left"), number: true, cell: (row) => percent(row.left_share) },
       { head: t("voters.state"), cell: (row) => make("button", { type: "button", class: "small", "aria-pressed": String(Boolean(row.flagged)), "aria-label": t(row.flagged ? "voters.unflag_one" : "voters.flag_one", { voter: short(row) }), click: () => flag(row) }, t(row.flagged ? "voters.unflag" : "voters.flag")) },
     ], found),
   ] };
 }
 
-function checks(row) {
-  const failed = row.failed_checks ?? row.checks_failed ?? 0;
-  const all = row.checks ?? row.n_checks;
-  return all === undefined ? count(failed) : `${count(failed)} / ${count(all)}`;
-}
+const checks = (row) => (row.checks ? `${count(row.failed_checks)} / ${count(row.checks)}` : "–");
 
-function speed(row) {
-  const ms = row.median_dwell_ms ?? row.dwell_ms?.median ?? row.dwell_ms;
-  return typeof ms === "number" ? t("stats.seconds", { s: decimal(ms / 1000, 1) }) : "–";
-}
+const speed = ({ median_dwell_ms: ms }) => (ms === null ? "–" : t("stats.seconds", { s: decimal(ms / 1000, 1) }));
 
 export async function invites(desk) {
   const answer = await desk.get("/api/admin/invites");

@@ -3,7 +3,7 @@
 import { boardOf } from "./board.js";
 import { make } from "./dom.js";
 import { table, when } from "./admin-tables.js";
-import { count, decimal, has, known, t } from "./texts.js";
+import { count, decimal, known, t } from "./texts.js";
 
 const PAGE = 50;
 
@@ -13,10 +13,9 @@ export async function votes(desk) {
   const shown = [];
   const load = async (before) => {
     const answer = await desk.get(`/api/admin/recent?limit=${PAGE}${before ? `&before=${encodeURIComponent(before)}` : ""}`);
-    const found = answer.votes ?? answer;
-    shown.push(...found);
+    shown.push(...answer.votes);
     place.replaceChildren(votesTable(shown));
-    more.hidden = found.length < PAGE;
+    more.hidden = answer.votes.length < PAGE;
   };
   more.addEventListener("click", () => desk.attempt(() => load(shown.at(-1).n)));
   await load();
@@ -27,31 +26,20 @@ export async function votes(desk) {
 }
 
 function votesTable(rows) {
-  const choice = (row) => row.choice ?? row.winner;
-  const seen = ({ seen_left: left, seen_right: right, seen }) => [left ?? seen?.left, right ?? seen?.right].map((n) => n ?? "–").join(" / ");
+  const seen = (row) => [row.seen_left, row.seen_right].map((n) => n ?? "–").join(" / ");
   return table(t("admin.votes"), [
-    { head: t("votes.at"), cell: (row) => when(row.at ?? row.timestamp) },
-    { head: t("votes.voter"), cell: (row) => row.nickname || String(row.participant_id ?? row.voter ?? "").slice(0, 8) },
+    { head: t("votes.at"), cell: (row) => when(row.at) },
+    { head: t("votes.voter"), cell: (row) => row.nickname || row.participant_id.slice(0, 8) },
     { head: t("votes.query"), cell: (row) => row.query },
-    { head: t("votes.left"), cell: (row) => row.left_model ?? row.model_a },
-    { head: t("votes.right"), cell: (row) => row.right_model ?? row.model_b },
-    { head: t("votes.choice"), cell: (row) => (has(`choice.${choice(row)}`) ? t(`choice.${choice(row)}`) : choice(row)) },
-    { head: t("votes.why"), cell: (row) => [...list(row.why_tags).map(known), row.why_freetext].filter(Boolean).join("; ") || "–" },
+    { head: t("votes.left"), cell: (row) => row.left_model },
+    { head: t("votes.right"), cell: (row) => row.right_model },
+    { head: t("votes.choice"), cell: (row) => t(`choice.${row.choice}`) },
+    { head: t("votes.why"), cell: (row) => [...row.why_tags.map(known), row.why_freetext].filter(Boolean).join("; ") || "–" },
     { head: t("votes.seen"), cell: seen },
     { head: t("votes.dwell"), number: true, cell: (row) => (row.dwell_ms ? decimal(row.dwell_ms / 1000, 1) : "–") },
-    { head: t("votes.dataset"), cell: (row) => row.dataset_id ?? row.dataset ?? "–" },
-    { head: t("votes.session"), cell: (row) => row.session_name ?? row.session_id ?? row.session ?? "–" },
+    { head: t("votes.dataset"), cell: (row) => row.dataset_id },
+    { head: t("votes.session"), cell: (row) => row.session_name ?? row.session_id ?? "–" },
   ], rows);
-}
-
-function list(value) {
-  if (Array.isArray(value)) return value;
-  try {
-    const read = JSON.parse(value ?? "[]");
-    return Array.isArray(read) ? read : [];
-  } catch {
-    return [];
-  }
 }
 
 export async function board(desk) {

@@ -21,8 +21,8 @@ const KINDS = {
 
 export async function settings(desk) {
   const whole = await desk.get("/api/admin/config");
-  const values = whole.arena ?? whole.config?.arena ?? {};
-  const origins = whole.origin ?? whole.origins ?? {};
+  const values = whole.arena;
+  const origins = whole.origin;
   const known = new Set(Object.values(GROUPS).flat());
   const groups = { ...GROUPS, other: Object.keys(values).filter((key) => !known.has(key) && !ELSEWHERE.has(key)) };
   const parts = Object.entries(groups).map(([name, keys]) => {
@@ -31,7 +31,7 @@ export async function settings(desk) {
   });
   const form = make("form", { class: "settings", novalidate: true, submit: (event) => save(event, desk, values) },
     parts, make("div", { class: "actions save" }, make("button", { type: "submit", class: "primary" }, t("settings.save"))));
-  const notes = (whole.notes ?? []).map((note) => make("p", { class: "notice" }, note));
+  const notes = whole.notes.map((note) => make("p", { class: "notice" }, note));
   return { elements: [make("p", { class: "soft" }, t("settings.text")), ...notes, form] };
 }
 

@@ -38,13 +38,13 @@ class Desk {
     }
   }
 
-  /** Do something that may fail, and say so; the rest of the page stays as it is. */
+  /** Do something that may fail, and say so; the rest of the page stays as it is. With `null` a word of success stays. */
   attempt = async (work, done = "") => {
     tell(find("#problem"), "");
-    tell(find("#done"), "");
+    if (done !== null) tell(find("#done"), "");
     try {
       await work();
-      tell(find("#done"), done);
+      if (done) tell(find("#done"), done);
       return true;
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
@@ -135,7 +135,7 @@ class Desk {
       if (round !== this.round) return; // another section was opened meanwhile
       this.live = live;
       place.replaceChildren(make("h2", { tabindex: "-1" }, t(`admin.${name}`)), ...elements.flat().filter(Boolean));
-    });
+    }, null);
     place.setAttribute("aria-busy", "false");
   };
 

@@ -1,7 +1,7 @@
 // The board as a table: ranks as ranges, strengths with their intervals drawn on one scale.
 
 import { draw, make } from "./dom.js";
-import { count, decimal, moment, t } from "./texts.js";
+import { count, decimal, known, moment, t } from "./texts.js";
 
 const WIDTH = 240;
 const HEIGHT = 28;
@@ -12,11 +12,11 @@ export function boardOf(board) {
   if (!board.models?.length) return [make("p", { class: "card" }, t("board.empty"))];
   const scale = scaleOf(board.models);
   return [
-    board.too_early ? make("div", { class: "notice", role: "note" }, make("p", {}, make("strong", {}, `${t("board.too_early")}. `), board.too_early)) : null,
+    board.too_early ? make("div", { class: "notice", role: "note" }, make("p", {}, known(board.too_early))) : null,
     make("div", { class: "table-scroll", tabindex: "0", role: "region", "aria-label": t("board.caption") }, tableOf(board, scale)),
     make("p", { class: "soft" }, summary(board)),
     sideEffect(board.side_effect),
-    ...(board.notes ?? []).map((note) => make("p", { class: "soft" }, note)),
+    ...(board.notes ?? []).map((note) => make("p", { class: "soft" }, known(note))),
   ].filter(Boolean);
 }
 

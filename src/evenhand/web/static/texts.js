@@ -20,8 +20,25 @@ export function t(key, values = {}) {
 /** Whether there is a text of that key. */
 export const has = (key) => key in texts;
 
-/** A text of the configuration, translated where it is one of those that come with the arena. */
-export const known = (text) => texts[`known.${text}`] ?? text;
+const KNOWN = "known.";
+
+// Sentences of the server with something filled in, as patterns that find it again.
+const sentences = Object.keys(texts).filter((key) => key.startsWith(KNOWN) && key.includes("{")).map((key) => {
+  const names = [...key.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+  const parts = key.slice(KNOWN.length).split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return { pattern: new RegExp(`^${parts.join("(.+?)")}$`), names, translated: texts[key] };
+});
+
+/** A text of the server, translated where it is one of those that come with the arena. */
+export function known(text) {
+  const whole = texts[KNOWN + text];
+  if (whole !== undefined) return whole;
+  for (const { pattern, names, translated } of sentences) {
+    const found = pattern.exec(text);
+    if (found) return translated.replace(/\{(\w+)\}/g, (_, name) => found[names.indexOf(name) + 1]);
+  }
+  return text;
+}
 
 export const count = (value) => new Intl.NumberFormat(language).format(value);
 

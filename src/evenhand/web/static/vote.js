@@ -35,7 +35,7 @@ class Booth {
   prepare() {
     const { queries, judge_question: question, search_query_label: label, allow_open_queries: open } = this.config;
     this.field.entries = queries;
-    if (label) find("#query-label").textContent = label;
+    if (label) this.label(label);
     if (open) find("#query").placeholder = t("search.placeholder_open");
     find("#query").maxLength = this.config.max_query_length ?? 120;
     find("#question-text").textContent = known(question);
@@ -50,6 +50,13 @@ class Booth {
     find("#search").hidden = false;
     find("#empty").hidden = false;
     this.progress();
+  }
+
+  // A label of the configuration is there to be seen.
+  label(text) {
+    find("#query-label").textContent = text;
+    find("#query-label").classList.remove("visually-hidden");
+    find(".combobox").classList.add("labelled");
   }
 
   offer(choices) {

@@ -11,7 +11,10 @@ export function welcome(config) {
   dialog.showModal();
   find("#welcome-heading", dialog).scrollIntoView({ block: "start" });
   return new Promise((resolve) => {
+    let registered = false;
+    // Escape is not consent; a second one would close even a dialog that refuses to be cancelled.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("close", () => registered || dialog.showModal());
     const form = find("form", dialog);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -19,6 +22,7 @@ export function welcome(config) {
       form.dataset.busy = "1";
       try {
         const answer = await post("/api/register", answers(dialog));
+        registered = true;
         dialog.close();
         resolve(answer);
       } catch (failure) {
