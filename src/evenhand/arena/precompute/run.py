@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 import evenhand
 from evenhand.arena.bundles.contents import BundleContents, ModelContents
+from evenhand.arena.bundles.layout import file_name
 from evenhand.arena.bundles.write import write_bundle
 from evenhand.arena.config import ArenaConfig, DatasetEntry, ModelEntry
 from evenhand.arena.precompute.embed import Embedded, embed, embedded, model_key
@@ -26,7 +27,7 @@ from evenhand.models.encoder import DualEncoder
 from evenhand.models.encoders import check_encoder, open_encoder
 from evenhand.models.text_export import shared_name
 
-__all__ = ["Made", "Options", "bundle_name", "chosen_datasets", "precompute"]
+__all__ = ["Made", "Options", "chosen_datasets", "precompute"]
 
 SHIPPED = Path(evenhand.__file__).parent / "arena" / "encoders"
 """Encoders that come with the package; an entry's ``path`` may be the name of one."""
@@ -60,16 +61,6 @@ class Made:
     queries: int
     broken: tuple[tuple[str, str], ...]
     """Images left out: id and reason."""
-
-
-def bundle_name(dataset: str) -> str:
-    """The name of a dataset's bundle.
-
-    Example:
-        >>> bundle_name("faces")
-        'arena_bundle_faces.npz'
-    """
-    return f"arena_bundle_{dataset}.npz"
 
 
 def chosen_datasets(
@@ -245,7 +236,7 @@ def _written(
     queries: Sequence[str],
     options: Options,
 ) -> Made:
-    path = options.output or options.bundles_dir / bundle_name(desk.entry.id)
+    path = options.output or options.bundles_dir / file_name(desk.entry.id)
     facts = desk.source.facts.only(desk.looked.kept)
     contents = BundleContents(
         dataset=desk.entry.id,

@@ -1,0 +1,1 @@
+"""Parity beside the votes: whom each model shows first, and whether votes follow it."""
