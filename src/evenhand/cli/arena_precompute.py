@@ -126,7 +126,7 @@ def _tell(made: tuple[Made, ...], json: bool) -> None:
     for one in made:
         print(
             f"{one.path}: {one.n_images:,} images, {len(one.models)} models, "
-            f"{one.queries} queries, version {one.version}"
+            f"{one.queries} {'query' if one.queries == 1 else 'queries'}, version {one.version}"
         )
 
 

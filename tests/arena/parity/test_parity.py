@@ -22,7 +22,7 @@ from evenhand.arena.parity.report import parity_report
 from evenhand.arena.parity.target import Target, read_target
 from evenhand.arena.precompute.run import Options, precompute
 from evenhand.arena.spec import LEFT, RIGHT, TIE, VoteColumns
-from evenhand.cli import arena_parity
+from evenhand.cli import arena_parity, options
 from evenhand.errors import EvenhandError, InputError
 from evenhand.report.html import render
 from evenhand.stats.estimate import Estimate
@@ -241,6 +241,7 @@ def test_the_report_says_chance_and_votes(bundle: Bundle, gender: Parity) -> Non
 
 def test_the_command_prints_tables_and_the_record(path: Path) -> None:
     """``evenhand arena parity FILE``: models beside each other, or the one record."""
+    options.early.json = False  # what an earlier command in this process was given
     app = typer.Typer()
     arena_parity.register(app)
     asked = [str(path), "--attribute", "skin", "--permutations", "99"]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePath
 
-import evenhand
 from evenhand.arena.bundles.contents import BundleContents, ModelContents
 from evenhand.arena.bundles.layout import file_name
 from evenhand.arena.bundles.write import write_bundle
 from evenhand.arena.config import ArenaConfig, DatasetEntry, ModelEntry
+from evenhand.arena.encoders.shipped import SHIPPED, shipped
 from evenhand.arena.precompute.embed import Embedded, embed, embedded, model_key
 from evenhand.arena.precompute.look import Looked, look
 from evenhand.arena.precompute.progress import Silent
@@ -28,9 +28,6 @@ from evenhand.models.encoders import check_encoder, open_encoder
 from evenhand.models.text_export import shared_name
 
 __all__ = ["Made", "Options", "chosen_datasets", "precompute"]
-
-SHIPPED = Path(evenhand.__file__).parent / "arena" / "encoders"
-"""Encoders that come with the package; an entry's ``path`` may be the name of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +172,8 @@ def _place(model: ModelEntry, base: Path | None) -> Path | None:
         return None
     path = Path(model.path).expanduser()
     tried = [path] if path.is_absolute() or base is None else [base / path, path]
-    if PurePath(model.path).name == model.path:
-        tried.append(SHIPPED / model.path)
+    if model.path in SHIPPED:
+        tried.append(shipped(model.path))
     return next((one for one in tried if one.exists()), tried[0])
 
 
