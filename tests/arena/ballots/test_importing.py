@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,41 +20,7 @@ from evenhand.stats.elo import elo
 from support.ballots import Planted, fill
 from support.benchmark_rows import real_data
 from support.databases import DATABASES, settings_on
-
-SCHEMA = """
-CREATE TABLE participants (id TEXT PRIMARY KEY, nickname TEXT, created_at REAL, metadata TEXT);
-CREATE TABLE sessions (id TEXT PRIMARY KEY, name TEXT, started_at REAL, stopped_at REAL,
-    created_at REAL);
-CREATE TABLE votes (id INTEGER PRIMARY KEY AUTOINCREMENT, participant_id TEXT, query TEXT,
-    model_a TEXT, model_b TEXT, winner TEXT, position_a TEXT, why_tags TEXT, why_freetext TEXT,
-    images_a TEXT, images_b TEXT, timestamp REAL, session_meta TEXT, session_id TEXT);
-CREATE TABLE elo_ratings (model_id TEXT PRIMARY KEY, rating REAL, wins INTEGER, losses INTEGER,
-    ties INTEGER, last_updated REAL);
-"""
-GOOD: tuple[Any, ...] = (
-    "aaaa0001", "doctor", "m0", "m1", "A", "left", "[]", "", "[1, 2]", "[3]", 1.7e9, "{}", None,
-)  # fmt: skip
-
-
-def row(**changed: Any) -> tuple[Any, ...]:
-    """A good vote with some columns changed."""
-    names = (
-        "participant_id", "query", "model_a", "model_b", "winner", "position_a", "why_tags",
-        "why_freetext", "images_a", "images_b", "timestamp", "session_meta", "session_id",
-    )  # fmt: skip
-    return tuple({**dict(zip(names, GOOD, strict=True)), **changed}.values())
-
-
-def make(path: Path, votes: Sequence[tuple[Any, ...]], ratings: Sequence[Any] = ()) -> Path:
-    """A database of the reference with these votes."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(SCHEMA)
-        connection.execute("INSERT INTO participants VALUES ('aaaa0001', '<b>Ada</b>', 1.6e9, '')")
-        connection.execute("INSERT INTO sessions VALUES ('s1', 'pilot', 1.7e9, NULL, 1.7e9)")
-        marks = ", ".join("?" * len(GOOD))
-        connection.executemany(f"INSERT INTO votes VALUES (NULL, {marks})", votes)
-        connection.executemany("INSERT INTO elo_ratings VALUES (?, ?, ?, ?, ?, 0)", ratings)
-    return path
+from support.legacy_arena import legacy_arena, legacy_vote
 
 
 @pytest.fixture(params=DATABASES)
@@ -68,12 +33,14 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 def test_sides_come_from_position_and_winner(settings: Settings, tmp_path: Path) -> None:
     """A on the right that wins is a right vote for A's model, with A's images on the right."""
     votes = [
-        row(),
-        row(winner="A", position_a="right"),
-        row(winner="B", position_a="left", session_id="s1"),
-        row(winner="tie", position_a="right", why_tags='["better"]', why_freetext="<i>=1</i>"),
+        legacy_vote(),
+        legacy_vote(winner="A", position_a="right"),
+        legacy_vote(winner="B", position_a="left", session_id="s1"),
+        legacy_vote(
+            winner="tie", position_a="right", why_tags='["better"]', why_freetext="<i>=1</i>"
+        ),
     ]
-    made = import_legacy(make(tmp_path / "a.db", votes), settings, dataset="faces")
+    made = import_legacy(legacy_arena(tmp_path / "a.db", votes), settings, dataset="faces")
     assert (made.votes, made.new, made.voters, made.sessions) == (4, 4, 1, 1)
     with Box.open(settings) as box:
         columns = box.votes()
@@ -90,17 +57,17 @@ def test_sides_come_from_position_and_winner(settings: Settings, tmp_path: Path)
 
 
 BAD = [
-    (row(model_b="m0"), "against itself"),  # B11
-    (row(winner="both_bad"), "winner"),
-    (row(why_tags=5), "why_tags"),  # B10
-    (row(why_tags='{"a": 1}'), "why_tags"),
-    (row(images_a="[1.5]"), "images_a"),
-    (row(participant_id=None), "participant_id"),  # B12
-    (row(model_a=None), "model_a"),
-    (row(query="  "), "query"),
-    (row(position_a="top"), "position_a"),
-    (row(timestamp="yesterday"), "timestamp"),
-    (row(timestamp=float("inf")), "timestamp"),
+    (legacy_vote(model_b="m0"), "against itself"),  # B11
+    (legacy_vote(winner="both_bad"), "winner"),
+    (legacy_vote(why_tags=5), "why_tags"),  # B10
+    (legacy_vote(why_tags='{"a": 1}'), "why_tags"),
+    (legacy_vote(images_a="[1.5]"), "images_a"),
+    (legacy_vote(participant_id=None), "participant_id"),  # B12
+    (legacy_vote(model_a=None), "model_a"),
+    (legacy_vote(query="  "), "query"),
+    (legacy_vote(position_a="top"), "position_a"),
+    (legacy_vote(timestamp="yesterday"), "timestamp"),
+    (legacy_vote(timestamp=float("inf")), "timestamp"),
 ]
 
 
@@ -108,7 +75,10 @@ def test_votes_that_contradict_themselves_are_told_and_kept_out(
     settings: Settings, tmp_path: Path
 ) -> None:
     """B10, B11, B12: bad votes are named by number and kept word for word; the good ones come in."""
-    path = make(tmp_path / "a.db", [row(), *(bad for bad, _ in BAD), row(timestamp=1.7e9 + 1)])
+    path = legacy_arena(
+        tmp_path / "a.db",
+        [legacy_vote(), *(bad for bad, _ in BAD), legacy_vote(timestamp=1.7e9 + 1)],
+    )
     made = import_legacy(path, settings, dataset="faces")
     assert made.votes == 2
     assert [rejected.id for rejected in made.rejected] == list(range(2, len(BAD) + 2))
@@ -122,12 +92,12 @@ def test_votes_that_contradict_themselves_are_told_and_kept_out(
 
 def test_importing_again_adds_only_what_is_new(settings: Settings, tmp_path: Path) -> None:
     """The same file twice doubles nothing, a grown file adds the rest, another dataset is refused."""
-    path = make(tmp_path / "a.db", [row(timestamp=1.7e9 + at) for at in range(5)])
+    path = legacy_arena(tmp_path / "a.db", [legacy_vote(timestamp=1.7e9 + at) for at in range(5)])
     import_legacy(path, settings, dataset="faces")
     again = import_legacy(path, settings, dataset="faces")
     assert (again.votes, again.new) == (5, 0)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(f"INSERT INTO votes VALUES (9, {', '.join('?' * 13)})", row())
+        connection.execute(f"INSERT INTO votes VALUES (9, {', '.join('?' * 13)})", legacy_vote())
     assert import_legacy(path, settings, dataset="faces").new == 1
     with pytest.raises(Conflict, match="faces"):
         import_legacy(path, settings, dataset="other")
@@ -139,7 +109,7 @@ def test_imported_votes_stand_beside_our_own(settings: Settings, tmp_path: Path)
     """B4: imported votes have their dataset, and those of another stay apart from them."""
     with Box.open(settings) as box:
         asyncio.run(fill(box, Planted(voters=2, votes=3, dataset="portraits")))
-        import_legacy(make(tmp_path / "a.db", [row()]), settings, dataset="faces")
+        import_legacy(legacy_arena(tmp_path / "a.db", [legacy_vote()]), settings, dataset="faces")
         assert len(box.votes()) == 7
         assert len(box.votes(dataset="faces")) == 1
 
@@ -148,10 +118,14 @@ def test_ratings_that_are_not_the_logs_are_told(tmp_path: Path) -> None:
     """B21: stored ratings that cover fewer games than were logged are told, and not taken over."""
     ratings = [("m0", 1516.0, 1, 0, 0), ("m1", 1484.0, 0, 1, 0)]
     with settings_on("sqlite", tmp_path) as settings:
-        whole = import_legacy(make(tmp_path / "a.db", [row()], ratings), settings, dataset="d")
+        whole = import_legacy(
+            legacy_arena(tmp_path / "a.db", [legacy_vote()], ratings), settings, dataset="d"
+        )
         assert whole.elo.equal
-        votes = [row(timestamp=1.6e9 + at) for at in range(22)]
-        short = import_legacy(make(tmp_path / "b.db", votes, ratings), settings, dataset="d")
+        votes = [legacy_vote(timestamp=1.6e9 + at) for at in range(22)]
+        short = import_legacy(
+            legacy_arena(tmp_path / "b.db", votes, ratings), settings, dataset="d"
+        )
     assert short.elo.equal is False
     assert (short.elo.games_stored, short.elo.games_logged) == (1, 22)
     assert any("1 games while 22 votes" in note for note in short.notes)
@@ -159,9 +133,9 @@ def test_ratings_that_are_not_the_logs_are_told(tmp_path: Path) -> None:
 
 def test_unknown_sessions_and_strangers_are_told(tmp_path: Path) -> None:
     """S5, B19: a session that the client made up is none; a voter who never registered is one."""
-    votes = [row(session_id="made-up"), row(participant_id="bbbb0002")]
+    votes = [legacy_vote(session_id="made-up"), legacy_vote(participant_id="bbbb0002")]
     with settings_on("sqlite", tmp_path) as settings:
-        made = import_legacy(make(tmp_path / "a.db", votes), settings, dataset="d")
+        made = import_legacy(legacy_arena(tmp_path / "a.db", votes), settings, dataset="d")
         with Box.open(settings) as box:
             assert box.votes().session.tolist() == [-1, -1]
             assert len(box.votes().voters) == 2
@@ -188,7 +162,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 
 def test_the_file_is_only_read(tmp_path: Path) -> None:
     """The reference's file has the same bytes after the import, and no file beside it."""
-    path = make(tmp_path / "a.db", [row()])
+    path = legacy_arena(tmp_path / "a.db", [legacy_vote()])
     before = path.read_bytes()
     with settings_on("sqlite", tmp_path) as settings:
         import_legacy(path, settings, dataset="d")

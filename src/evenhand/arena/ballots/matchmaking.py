@@ -79,11 +79,10 @@ class Matchmaker:
     """Draws pairings for all voters of one process. Not for several threads at once.
 
     Args:
-        seed: for tests and simulations; without it the system's randomness.
-        rng: another source of chance instead.
+        rng: where chance comes from; the system's randomness where it is not given.
 
     Example:
-        >>> made = Matchmaker(seed=1)
+        >>> made = Matchmaker(rng=random.Random(1))
         >>> rules = Rules(matchmaking="balanced")
         >>> pairs = [
         ...     made.draw(rules, dataset="d", models=("a", "b"), queries=("q",), voter=f"v{n}")
@@ -93,9 +92,8 @@ class Matchmaker:
         ['a', 'a', 'b', 'b']
     """
 
-    def __init__(self, *, seed: int | None = None, rng: random.Random | None = None) -> None:
-        drawn = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
-        self._random = rng or drawn
+    def __init__(self, *, rng: random.Random | None = None) -> None:
+        self._random = rng or random.SystemRandom()
         self._coverage: dict[tuple[str, tuple[str, ...]], _Coverage] = {}
         self._shown: dict[str, list[tuple[str, str, str, int]]] = {}
         self._last: OrderedDict[str, tuple[str, frozenset[str]]] = OrderedDict()
