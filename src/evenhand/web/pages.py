@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mimetypes
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,8 @@ PAGES = ("vote", "leaderboard", "about", "admin")
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "de": "Deutsch"})
 """Code and own name of each language that has a file in ``texts/``."""
+
+IMPORTED = re.compile(r'from "\./([\w-]+\.js)"')
 
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -142,6 +145,7 @@ def render(
             retention_days=retention_days,
             t=texts_of(language),
             static=static_address,
+            modules=_modules_of(f"{page}.js"),
         )
     )
 
@@ -179,6 +183,14 @@ def static_file(name: str) -> StaticFile:
     suffix = name[name.rfind(".") :]
     kind = MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return StaticFile(_static_source(name).read_bytes(), kind)
+
+
+@cache
+def _modules_of(name: str) -> tuple[str, ...]:
+    """What a script imports, directly or not: the page names it all, so that nothing waits in line."""
+    text = _static_source(name).read_text("utf-8")
+    found = dict.fromkeys(IMPORTED.findall(text))
+    return tuple(dict.fromkeys(m for own in found for m in (own, *_modules_of(own))))
 
 
 def _static_source(name: str) -> Traversable:

@@ -142,6 +142,10 @@ def test_scripts_import_only_each_other() -> None:
     }
     entries = {f"{page}.js" for page in PAGES}
     assert named | entries == set(SCRIPTS)
+    shell = render("vote", language="en")
+    preloaded = re.findall(r'rel="modulepreload" href="/static/\w+/([\w-]+\.js)"', shell)
+    assert {"api.js", "dom.js", "panels.js", "texts.js"} <= set(preloaded)
+    assert len(preloaded) == len(set(preloaded))
 
 
 def test_the_address_of_a_file_changes_with_the_files() -> None:
