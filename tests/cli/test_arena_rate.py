@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_for_people_there_are_tables_and_a_report(folder: Path, tmp_path: Path) 
         folder / "workspace", "--votes", str(folder / "votes.csv"), "--output", str(tmp_path / "r")
     )
     assert shown.exit_code == 0, shown.output
-    assert "strength" in shown.stdout
+    assert re.search(r"m2 +1 +\d\.\d+ ", shown.stdout)
     assert "m2 against m3" in shown.stdout
     assert (tmp_path / "r" / "report.html").stat().st_size > 10_000
     record = orjson.loads((tmp_path / "r" / "report.json").read_bytes())

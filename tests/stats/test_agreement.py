@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.errors import InputError, StatsError
-from evenhand.stats.agreement import fleiss_kappa, gwet_ac1, krippendorff_alpha
+from evenhand.stats.agreement import (
+    Scale,
+    alpha_of_counts,
+    alpha_resampled,
+    fleiss_kappa,
+    gwet_ac1,
+    krippendorff_alpha,
+)
 from evenhand.stats.totals import Floats
 
 GAP = np.nan
@@ -206,3 +213,36 @@ def test_refused_ratings(ratings: Any, error: type[Exception]) -> None:
     for coefficient in (fleiss_kappa, gwet_ac1):
         with pytest.raises(error):
             coefficient(ratings)
+
+
+@pytest.mark.parametrize("scale", ["nominal", "ordinal", "interval"])
+def test_counts_say_what_the_table_says(scale: Scale) -> None:
+    """Alpha from counts of who gave what equals alpha of the table with its gaps."""
+    rng = np.random.default_rng(3)
+    table = rng.integers(1, 5, (6, 30)).astype(float)
+    table[rng.random(table.shape) < 0.4] = np.nan
+    values = np.arange(1, 5)
+    counts = (table[:, :, None] == values).sum(axis=0)
+    whole = krippendorff_alpha(table, scale=scale)
+    assert alpha_of_counts(counts, values, scale=scale) == whole
+    # Drawing units anew is the same as writing them down as often as they are drawn.
+    times = rng.integers(0, 4, (2, 30))
+    drawn = alpha_resampled(counts, values, times, scale=scale)
+    for weights, alpha in zip(times, drawn, strict=True):
+        assert alpha == pytest.approx(
+            krippendorff_alpha(np.repeat(table, weights, axis=1), scale=scale).alpha
+        )
+
+
+def test_counts_that_fit_nothing_are_refused() -> None:
+    """Counts without a column per value, draws of other units and unknown scales are errors."""
+    with pytest.raises(InputError, match="one column each"):
+        alpha_of_counts([[1, 1]], [1, 2, 3])
+    with pytest.raises(InputError, match="scale"):
+        alpha_of_counts([[1, 1]], [1, 2], scale="cardinal")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="do not fit 1 units"):
+        alpha_resampled([[1, 1]], [1, 2], [[1, 1]])
+    with pytest.raises(StatsError, match="two raters"):
+        alpha_of_counts([[1, 0]], [1, 2])
+    with pytest.raises(StatsError, match="without variation"):
+        alpha_of_counts([[2, 0]], [1, 2])

@@ -105,6 +105,15 @@ def test_the_first_vote_is_the_one_that_counts() -> None:
     assert (found.ahead, found.behind) == (1, 0)
 
 
+def test_few_votes_of_many_voters_are_found_alike() -> None:
+    """Whether looked up in a table or sorted, the first votes are the same ones."""
+    rng = np.random.default_rng(0)
+    pair, voter = rng.integers(0, 6, 500), rng.integers(0, 40, 500)
+    dense = first_votes(pair, voter)
+    assert dense.tolist() == first_votes(pair * 10_000, voter * 1_000).tolist()
+    assert len(dense) == len(set(zip(pair.tolist(), voter.tolist(), strict=True)))
+
+
 def test_pairs_keep_their_direction() -> None:
     """Whichever side a model stands on, preference is for the first of the pair over the second."""
     found = pair_sequences([2, 0, 2], [0, 2, 1], [1, 0, 2], [0, 1, 0], n_items=3)

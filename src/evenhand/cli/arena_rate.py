@@ -96,6 +96,7 @@ def rate(
     from evenhand.arena.config import ArenaConfig, load_config
     from evenhand.arena.ratings.analyse import Choices, analyse, by_of
     from evenhand.arena.ratings.gather import from_box, from_csv
+    from evenhand.cli.arena_tables import lines
     from evenhand.stats.findings import inference
 
     settings = load_config(config) if config is not None else ArenaConfig()
@@ -115,7 +116,13 @@ def rate(
     if output is not None:
         titles = {model.id: model.title for model in settings.models}
         _write(analysed, found, titles, output)
-    estimates.show(analysed.result, json)
+    for note in analysed.result.notes:
+        options.note(f"note: {note}")
+    if options.wants_json(json):
+        options.print_json(analysed.result.as_json())
+        return
+    for line in lines(analysed.result):
+        print(line)
 
 
 def _write(analysed: Analysed, found: Gathered, titles: dict[str, str], output: Path) -> None:

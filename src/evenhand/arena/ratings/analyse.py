@@ -210,6 +210,7 @@ class _Work:
             )
             if self.chosen.by == "dataset":
                 self._elo(part)
+                self.estimates += claims(part, level=self.inference.level)[1]
 
     def _levels(self, by: By) -> Iterator[Part]:
         codes, names = {
@@ -233,7 +234,7 @@ class _Work:
             columns = select(self.votes, codes == code)
             yield Part(
                 columns=columns, strengths=fit_strengths(columns, self.inference),
-                condition=names[code],
+                condition=names[code], by=by,
             )  # fmt: skip
 
     def voters(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evenhand.arena.ratings.parts import FAMILY, Part
+from evenhand.arena.ratings.parts import Part
 from evenhand.arena.ratings.strengths import fit_strengths
 from evenhand.arena.ratings.votes import select
 from evenhand.arena.spec import VoteColumns
@@ -59,7 +59,7 @@ def by_group(columns: VoteColumns, name: str, inference: Inference) -> tuple[lis
     for place, level in enumerate(levels):
         own = select(columns, level_of[columns.voter] == place)
         strengths = fit_strengths(own, inference)
-        parts.append(Part(columns=own, strengths=strengths, group=level))
+        parts.append(Part(columns=own, strengths=strengths, group=level, by="group"))
     _compare(parts, groups, inference)
     return parts, groups
 
@@ -95,7 +95,7 @@ def _compare(parts: list[Part], groups: Groups, inference: Inference) -> None:
             value=test.statistic,
             p=test.p,
             contrast=groups.name,
-            family=FAMILY,
+            family=base.family,
             n=sum(fit.n for fit in fits),
             n_clusters=sum(fit.n_clusters for fit in fits),
             cluster="voter",
@@ -119,7 +119,7 @@ def _against(part: Part, base: Part, inference: Inference) -> list[Estimate]:
             found[part.strengths.models.index(model)], instrument="arena",
             name="strength_group_difference", scale="logits", n=fit.n + other.n, cluster="voter",
             subject=part.columns.models[model], group=part.group, baseline=base.group,
-            family=FAMILY,
+            family=base.family,
         )
         for model in base.order
     ]  # fmt: skip

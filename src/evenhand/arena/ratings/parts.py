@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 FAMILY = "arena"
+"""Tests over all votes. Those of single parts are families of their own: asking for
+parts as well must not change what is said of the whole."""
+
 ANYTIME_FAMILY = "arena, at any time"
 
 MOST_PAIRED = 20
@@ -42,7 +45,10 @@ HOPELESS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Some of the votes, what they are called, and what was fitted to them."""
+    """Some of the votes, what they are called, and what was fitted to them.
+
+    ``by`` says by what the votes were parted; None for all of them.
+    """
 
     columns: VoteColumns
     strengths: Strengths
@@ -53,6 +59,12 @@ class Part:
     def about(self) -> str:
         """For notes: which votes this is said of."""
         return self.condition or self.group or ""
+
+    by: str | None = None
+
+    @property
+    def family(self) -> str:
+        return f"{FAMILY} by {self.by}" if self.by else FAMILY
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -80,7 +92,7 @@ def fitted(part: Part, *, differences: bool, planned: bool | None = None) -> Ite
             yield record(
                 found, instrument="arena", name=name, scale="logits" if tests else "ratio",
                 n=fit.n, cluster="voter", condition=part.condition, group=part.group,
-                family=FAMILY if tests else None, planned=planned if tests else None,
+                family=part.family if tests else None, planned=planned if tests else None,
             )  # fmt: skip
 
 
@@ -117,7 +129,7 @@ def _each_pair(part: Part, fit: PairwiseFit, planned: bool | None) -> Iterator[E
         yield record(
             fit.difference(ahead, behind), instrument="arena", name="strength_difference",
             scale="logits", n=fit.n, cluster="voter", condition=part.condition,
-            group=names[ahead], baseline=names[behind], family=FAMILY, planned=planned,
+            group=names[ahead], baseline=names[behind], family=part.family, planned=planned,
         )  # fmt: skip
 
 
