@@ -17,7 +17,11 @@ __all__ = ["register", "serve"]
 
 BundlesDir = Annotated[
     Path | None,
-    typer.Option("--bundles-dir", metavar="DIR", help="Folder of bundles, one per dataset."),
+    typer.Option(
+        "--bundles-dir",
+        metavar="DIR",
+        help="Folder of bundles, one per dataset; else WORKSPACE/bundles.",
+    ),
 ]
 Bundle = Annotated[
     Path | None, typer.Option("--bundle", metavar="FILE", help="One bundle instead of a folder.")
@@ -88,6 +92,8 @@ def serve(
         raise InputError(f"{durability!r} is neither process nor full", where="--durability")
     chosen: Literal["process", "full"] = "full" if durability == "full" else "process"
     settings = options.ground(workspace, db)
+    if bundles_dir is None and bundle is None:
+        bundles_dir = settings.workspace / "bundles"
     token = admin_token(settings, admin_token_file)
     hall_options = HallOptions(
         admin_token=token.token,

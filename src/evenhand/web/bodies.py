@@ -73,7 +73,7 @@ class VoteIn(_In):
 
     battle: Id
     choice: Choice
-    why_tags: Annotated[list[Tag], Field(max_length=50)] = []
+    why_tags: Annotated[tuple[Tag, ...], Field(max_length=50)] = ()
     why_freetext: Annotated[Text, Field(max_length=2000)] = ""
     seen: Counted | None = None
     dwell_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None

@@ -49,11 +49,6 @@ class Buckets:
             self._full_at.popitem(last=False)
         return 0.0
 
-    def forget_full(self, now: float) -> None:
-        """Drop buckets that are full again: nothing is lost with them."""
-        for key in [key for key, full_at in self._full_at.items() if full_at <= now]:
-            del self._full_at[key]
-
 
 class Limits:
     """The arena's limits, read from its rules at each request, so that a change counts at once."""

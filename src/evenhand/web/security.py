@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from evenhand.errors import Denied, EvenhandError
+from evenhand.errors import Denied, EvenhandError, InputError
 from evenhand.web.answers import TooLarge, error_answer
 from evenhand.web.limits import Limits
 from evenhand.web.metrics import Metrics
@@ -69,7 +69,10 @@ class Proxies:
     """
 
     def __init__(self, addresses: tuple[str, ...]) -> None:
-        self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in addresses)
+        try:
+            self._networks = tuple(ipaddress.ip_network(text, strict=False) for text in addresses)
+        except ValueError as error:
+            raise InputError(f"{error}; give an address or a network", where="--proxy") from None
 
     def __contains__(self, address: str) -> bool:
         try:

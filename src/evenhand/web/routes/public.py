@@ -175,7 +175,7 @@ def _vote(hall: Hall) -> Endpoint:
             Vote(
                 battle=body.battle,
                 choice=body.choice,
-                why_tags=tuple(body.why_tags),
+                why_tags=body.why_tags,
                 why_freetext=body.why_freetext,
                 seen={"left": body.seen.left, "right": body.seen.right} if body.seen else None,
                 dwell_ms=body.dwell_ms,
