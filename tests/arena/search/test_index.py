@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from evenhand.arena.search.codes import digits_of
 from evenhand.arena.search.exact import exact_similarities
 from evenhand.arena.search.index import Index
 from evenhand.arena.search.products import code_products, products, widened
@@ -95,7 +96,7 @@ def test_the_bound_of_codes_holds(rows: NDArray[np.float16]) -> None:
     """No image is further from its exact similarity than the index says it may be."""
     index = Index.of(rows, memory_mb=64)
     for vector in unit_rows(np.random.default_rng(4), 3, 48):
-        near, off = index._near(vector)
+        near, off = index._near(vector, digits_of(vector), slice(0, len(rows)))
         exact = (rows.astype("f8") * vector.astype("f8")).sum(axis=1)
         assert (np.abs(near.astype("f8") - exact) <= off).all()
         assert np.abs(near - exact).max() > 0.02 * np.max(off)  # not vacuous

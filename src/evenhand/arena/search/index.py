@@ -5,58 +5,38 @@ one byte per number where memory allows, from the float16 rows in the file elsew
 that might be among the first by those bounds then gets its exact similarity, and these decide. So
 the memory changes how long it takes and never the answer.
 
-The bound. With a row ``x = s c + r`` (``c`` whole numbers) and a query ``q = p + d`` (``p`` of
-whole numbers), ``x q - s c p = r p + x d``, and by Cauchy and Schwarz
-``|x q - s c p| <= |r| |p| + |x| |d|``. For float32 sums of ``dim`` products it is
-``dim u |x| |q| / (1 - dim u)`` with ``u = 2**-24`` (N. J. Higham, Accuracy and Stability of
-Numerical Algorithms, 2nd ed., 2002, section 3.1).
+The bounds are proven: for codes in :mod:`evenhand.arena.search.codes`; for float32 sums of
+``dim`` products it is ``dim u |x| |q| / (1 - dim u)`` with ``u = 2**-24`` (N. J. Higham, Accuracy
+and Stability of Numerical Algorithms, 2nd ed., 2002, section 3.1).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.arena.search.codes import Codes, Digits, U, digits_of
 from evenhand.arena.search.exact import exact_similarities, order
-from evenhand.arena.search.products import code_products, in_parts, products, widened
+from evenhand.arena.search.products import in_parts, products, widened
 from evenhand.errors import InputError
 
 __all__ = ["Index"]
 
-# Unit roundoff of float32.
-U = 2.0**-24
 # Below this, codes save nothing that anybody could notice.
 FEW = 20_000
 # Rows at a time while an index is made: 2 MiB of float32 at 512 columns.
 ROWS = 1024
-# Coarse and fine digits of a query's codes: a fine step is 1/128 of a coarse one.
-FINE = 128
-LARGEST = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Codes:
-    """The first rows, one byte per number: row ``i`` is about ``scale[i] * (codes[i] - 128)``."""
-
-    codes: NDArray[np.uint8]
-    scale: NDArray[np.float32]
-    slack: NDArray[np.float32]
-    """At least the length of what the codes leave out."""
-
-    @property
-    def n_bytes(self) -> int:
-        return self.codes.nbytes + self.scale.nbytes + self.slack.nbytes
+# Rows at a time while it is searched.
+PART = 16_384
 
 
 class Index:
     """The embeddings of one model of one bundle, ready to be searched; any thread may.
 
-    Besides the memory it states, a search takes about 24 bytes per image while it runs.
+    Besides the memory it states, a search takes four bytes per image while it runs.
     """
 
-    def __init__(self, embeddings: NDArray[np.float16], codes: _Codes, longest: float) -> None:
+    def __init__(self, embeddings: NDArray[np.float16], codes: Codes, longest: float) -> None:
         self._rows, self._codes, self._longest = embeddings, codes, longest
 
     @classmethod
@@ -92,16 +72,14 @@ class Index:
             )
         n, dim = embeddings.shape
         fitting = min(n, int(memory_mb * 2**20) // (dim + 8)) if n >= few else 0
-        codes = _Codes(
-            np.empty((fitting, dim), np.uint8), np.empty(fitting, "f4"), np.empty(fitting, "f4")
-        )
+        codes = Codes.empty(fitting, dim)
         lengths = np.empty(-(-n // ROWS), np.float32)
 
         def look(start: int, end: int) -> None:
             for at in range(start, end):
                 rows = widened(embeddings[at * ROWS : (at + 1) * ROWS])
                 lengths[at] = np.sqrt(np.einsum("ij,ij->i", rows, rows).max())
-                _encode(rows[: max(0, fitting - at * ROWS)], codes, at * ROWS)
+                codes.write(rows[: max(0, fitting - at * ROWS)], at * ROWS)
 
         in_parts(len(lengths), look, few=4)
         if not np.isfinite(lengths).all():
@@ -128,53 +106,55 @@ class Index:
         """
         if vector.shape != self._rows.shape[1:] or not np.isfinite(vector).all():
             raise InputError(f"a vector of shape {vector.shape} for rows of {self._rows.shape[1]}")
-        near, off = self._near(vector.astype(np.float32))
-        places = _possible(near, off, n)
-        if len(places) > 4 * n and len(self._codes.codes):
+        asked = vector.astype(np.float32)
+        places = self._possible(asked, n)
+        if len(places) > 4 * n and len(self._codes):
             finer = np.empty(len(places), np.float32)
-            in_parts(len(places), lambda a, b: self._products_at(places[a:b], vector, finer[a:b]))
-            places = places[_possible(finer, self._float_bound(vector), n)]
+            in_parts(len(places), lambda a, b: self._products_at(places[a:b], asked, finer[a:b]))
+            off = self._float_bound(asked)
+            places = places[finer + off >= _surely(finer - off, n)]
         exact = np.empty(len(places), np.float32)
-        in_parts(len(places), lambda a, b: self._exact_at(places[a:b], vector, exact[a:b]))
+        in_parts(len(places), lambda a, b: self._exact_at(places[a:b], asked, exact[a:b]))
         best = order(exact, places, n)
         return places[best].astype(np.int32), exact[best]
 
-    def _near(
-        self, vector: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | float]:
-        """Every image's similarity, and how far off each may be."""
-        n, m = len(self._rows), len(self._codes.codes)
-        near = np.empty(n, np.float32)
-        off = self._float_bound(vector)
-        in_parts(
-            n - m, lambda a, b: products(self._rows[m + a : m + b], vector, near[m + a : m + b])
-        )
-        if not m:
-            return near, off
-        near[:m], coded = self._coded(vector)
-        return near, np.concatenate([coded, np.full(n - m, off, np.float32)]) if m < n else coded
+    def _possible(self, vector: NDArray[np.float32], n: int) -> NDArray[np.intp]:
+        """Which images might be among the first ``n``: those that reach what ``n`` surely reach."""
+        if n >= len(self._rows):
+            return np.arange(len(self._rows))
+        digits = digits_of(vector)
+        highest = np.empty(len(self._rows), np.float32)
+        floors: list[NDArray[np.float32]] = []
 
-    def _coded(
-        self, vector: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """The same from codes. The query has two digits, so that its own rounding hardly counts."""
-        wide = vector.astype(np.float64)
-        unit = max(float(np.abs(wide).max()), 1e-30) / LARGEST
-        coarse = np.rint(wide / unit)
-        fine = np.rint((wide / unit - coarse) * FINE)
-        digits = np.stack([coarse, fine], axis=1).astype(np.int8)
-        sums = code_products(self._codes.codes, digits).astype(np.float64)
-        sums -= 128 * digits.sum(axis=0, dtype=np.int64)
-        near = (sums[:, 0] * FINE + sums[:, 1]) * (self._codes.scale * (unit / FINE))
-        kept = unit * (coarse + fine / FINE)
-        left = float(np.linalg.norm(wide - kept)) * self._longest
-        off = self._codes.slack * np.float32(np.linalg.norm(kept) * (1 + 4 * U))
-        off += np.float32(left + self._rounding(vector))
+        def look(start: int, end: int) -> None:
+            for at in range(start, end):
+                here = slice(at * PART, (at + 1) * PART)
+                near, off = self._near(vector, digits, here)
+                highest[here] = near + off
+                floors.append(_first(near - off, n))
+
+        in_parts(-(-len(self._rows) // PART), look, few=2)
+        return np.flatnonzero(highest >= _surely(np.concatenate(floors), n))
+
+    def _near(
+        self, vector: NDArray[np.float32], digits: Digits, here: slice
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Similarities of some images, and how far off each may be."""
+        m, end = len(self._codes), min(here.stop, len(self._rows))
+        near = np.empty(end - here.start, np.float32)
+        off = np.full(len(near), self._float_bound(vector), np.float32)
+        coded = max(0, min(m, end) - here.start)
+        if coded:
+            near[:coded], off[:coded] = self._codes.products(
+                digits, here.start, here.start + coded
+            )
+            off[:coded] += np.float32(digits.left * self._longest + self._rounding(vector))
+        products(self._rows[here.start + coded : end], vector, near[coded:])
         return near, off
 
     def _rounding(self, vector: NDArray[np.float32]) -> float:
-        """What rounding a similarity to float32, and comparing it, may add."""
-        return 8 * U * self._longest * float(np.linalg.norm(vector.astype(np.float64)))
+        """What rounding similarities to float32, adding and comparing them, may do."""
+        return 24 * U * self._longest * float(np.linalg.norm(vector.astype(np.float64)))
 
     def _float_bound(self, vector: NDArray[np.float32]) -> float:
         """How far a float32 product may be off."""
@@ -196,30 +176,12 @@ class Index:
             out[at : at + ROWS] = exact_similarities(rows, vector)
 
 
-def _possible(
-    near: NDArray[np.float32], off: NDArray[np.float32] | float, n: int
-) -> NDArray[np.intp]:
-    """Which images might be among the first ``n``: those that reach what ``n`` surely reach."""
-    if n >= len(near):
-        return np.arange(len(near))
-    surely = near - off
-    at_least = np.partition(surely, len(surely) - n)[len(surely) - n]
-    return np.flatnonzero(near + off >= at_least)
+def _first(values: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """The ``n`` largest, in any order."""
+    return values if len(values) <= n else np.partition(values, len(values) - n)[-n:]
 
 
-def _encode(rows: NDArray[np.float32], codes: _Codes, first: int) -> None:
-    """Write the codes of some rows; ``rows`` is used up."""
-    if not len(rows):
-        return
-    here = slice(first, first + len(rows))
-    largest = np.maximum(np.abs(rows).max(axis=1), np.float32(1e-30))
-    scale = largest / np.float32(127)
-    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    whole = np.rint(rows / scale[:, None])
-    codes.codes[here] = (whole + 128).astype(np.uint8)
-    codes.scale[here] = scale
-    whole *= scale[:, None]
-    rows -= whole
-    left = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    # What float32 itself loses on the way: two roundings per number, and the sum.
-    codes.slack[here] = left * np.float32(1 + 2 * (rows.shape[1] + 4) * U) + length * (4 * U)
+def _surely(floors: NDArray[np.float32], n: int) -> np.float32:
+    """What ``n`` images surely reach."""
+    lowest: np.float32 = _first(floors, n).min()
+    return lowest

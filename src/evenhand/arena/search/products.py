@@ -77,14 +77,12 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads(), thread_name_prefix="search")
 
 
-def _session(raw: bytes, threads: int) -> ort.InferenceSession:
+def _session(raw: bytes) -> ort.InferenceSession:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    # A server has other work for a processor than to wait for the next query at full speed.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
 
 
@@ -95,20 +93,18 @@ def _float_session() -> ort.InferenceSession:
         node("MatMul", ("wide", "vector"), "y"),
     )
     inputs = (port("rows", FLOAT16, ("n", "dim")), port("vector", FLOAT, ("dim", 1)))
-    return _session(graph((wide, product), inputs, (port("y", FLOAT, ("n", 1)),)), 1)
+    return _session(graph((wide, product), inputs, (port("y", FLOAT, ("n", 1)),)))
 
 
 @cache
 def _cast_session() -> ort.InferenceSession:
     wide = node("Cast", ("rows",), "wide", to=FLOAT)
     shape = ("n", "dim")
-    return _session(
-        graph((wide,), (port("rows", FLOAT16, shape),), (port("wide", FLOAT, shape),)), 1
-    )
+    return _session(graph((wide,), (port("rows", FLOAT16, shape),), (port("wide", FLOAT, shape),)))
 
 
 @cache
 def _code_session() -> ort.InferenceSession:
     product = node("MatMulInteger", ("codes", "columns"), "y")
     inputs = (port("codes", UINT8, ("n", "dim")), port("columns", INT8, ("dim", "k")))
-    return _session(graph((product,), inputs, (port("y", INT32, ("n", "k")),)), n_threads())
+    return _session(graph((product,), inputs, (port("y", INT32, ("n", "k")),)))
