@@ -41,8 +41,12 @@ class Dice(random.Random):
         """Nothing to seed."""
 
     def id(self) -> str:
-        """128 random bits; 22 characters that are safe in an address."""
-        return urlsafe_b64encode(self._take(16)).rstrip(b"=").decode()
+        """128 random bits, less a hair: 22 characters that are safe in an address.
+
+        None begins with ``-``, which a spreadsheet would take for a formula.
+        """
+        id = urlsafe_b64encode(self._take(16)).rstrip(b"=").decode()
+        return id if id[0] != "-" else f"_{id[1:]}"
 
     def _take(self, size: int) -> bytes:
         if self._at + size > len(self._block):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ import sqlalchemy as sa
 
 from evenhand.arena.ballots.box import Box
 from evenhand.arena.spec import CHOICES, Battle, Vote, Voter
-from evenhand.errors import Conflict, Gone, InputError, NotFound
+from evenhand.errors import Conflict, Gone, InputError, NotFound, StorageError
 from evenhand.settings import Settings
-from support.ballots import NOW, Planted, battle_for, fill
+from evenhand.store.database import Durability
+from support.ballots import NOW, Planted, battle_for, fill, open_box
 from support.databases import DATABASES, settings_on
 
 LATER = NOW + timedelta(seconds=5)
@@ -459,3 +461,97 @@ def test_what_is_acknowledged_is_there_for_another_reader(box: Box, settings: Se
                 assert len(other.votes()) == 0
 
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("durability, synchronous", [("process", 1), ("full", 2)])
+def test_durability_is_what_was_asked_for(
+    durability: Durability, synchronous: int, tmp_path: Path
+) -> None:
+    """``full`` syncs SQLite's log at each commit, ``process`` at checkpoints; both have a log."""
+    with open_box(tmp_path, durability=durability) as box:
+        asyncio.run(fill(box, Planted(voters=2, votes=2)))
+        with box.database.reading() as connection:
+            pragmas = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous")
+            ]
+    assert pragmas == ["wal", synchronous]
+
+
+def test_refusing_database_is_told_and_the_box_goes_on(tmp_path: Path) -> None:
+    """W1: while the database refuses, each vote is told so; once it takes votes again, they count."""
+    with open_box(tmp_path) as box:
+
+        async def main() -> None:
+            async with booth(box) as at:
+                with box.database.writing() as connection:
+                    connection.exec_driver_sql(
+                        "CREATE TRIGGER full BEFORE INSERT ON arena_votes "
+                        "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+                    )
+                with pytest.raises((StorageError, InputError)):
+                    await at.cast()
+                with box.database.writing() as connection:
+                    connection.exec_driver_sql("DROP TRIGGER full")
+                await at.cast()
+
+        asyncio.run(main())
+        assert len(box.votes()) == 1
+
+
+def test_another_writer_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    """W1: while another process writes the same file, votes wait for it and none fails."""
+    with open_box(tmp_path) as box:
+
+        async def main() -> None:
+            stop = asyncio.Event()
+
+            async def writes() -> None:
+                while not stop.is_set():
+                    await asyncio.to_thread(hold)
+
+            def hold() -> None:
+                with box.database.writing() as connection:
+                    connection.exec_driver_sql("UPDATE arena_marks SET value = value + 1")
+                    time.sleep(0.002)
+
+            other = asyncio.create_task(writes())
+            await fill(box, Planted(voters=10, votes=2))
+            stop.set()
+            await other
+
+        asyncio.run(main())
+        assert len(box.votes()) == 20
+
+
+def test_closed_box_says_so(tmp_path: Path) -> None:
+    """What was handed in before closing is written; what comes after is refused."""
+
+    async def main() -> None:
+        box = open_box(tmp_path)
+        registering = asyncio.gather(*(box.register(now=NOW) for _ in range(10)))
+        await asyncio.sleep(0)
+        box.close()
+        box.close()
+        assert len(await registering) == 10
+        with pytest.raises(StorageError, match="closed"):
+            await box.register()
+
+    asyncio.run(main())
+
+
+def test_who_hangs_up_harms_nobody(tmp_path: Path) -> None:
+    """B13: a client that goes away while its vote waits leaves a box that goes on."""
+    with open_box(tmp_path) as box:
+
+        async def main() -> None:
+            async with booth(box) as at:
+                casting = asyncio.create_task(at.cast())
+                await asyncio.sleep(0)
+                casting.cancel()
+                await asyncio.gather(casting, return_exceptions=True)
+            async with booth(box) as at:
+                await at.cast()
+
+        asyncio.run(main())
+        assert 1 <= len(box.votes()) <= 2
