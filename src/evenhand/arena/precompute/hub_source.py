@@ -14,6 +14,7 @@ from evenhand.arena.config import DatasetEntry
 from evenhand.arena.precompute.pictures import Unreadable
 from evenhand.arena.precompute.sources import Facts
 from evenhand.errors import InputError
+from evenhand.models.text_export import shared_name
 
 __all__ = ["Hub", "open_hub"]
 
@@ -26,6 +27,8 @@ class Hub:
     rows: Any
     column: str
     told: Mapping[str, str]
+    fingerprint: str
+    """The library's own, of the data and of what was done to it."""
 
     def read(self, at: int) -> bytes | Image:
         """The stored file, where the dataset keeps one."""
@@ -40,11 +43,11 @@ class Hub:
         raise Unreadable(f"column {self.column!r} holds no image")
 
     def stamp(self) -> str:
-        """The library's own fingerprint of the data."""
-        return f"{self.told} {len(self.facts)}"
+        """The library's fingerprint, and how many rows."""
+        return f"{self.told} {self.fingerprint} {len(self.facts)}"
 
     def about(self) -> Mapping[str, str]:
-        """Repository, split and fingerprint."""
+        """Repository and split."""
         return self.told
 
 
@@ -79,11 +82,10 @@ def open_hub(entry: DatasetEntry, *, where: str) -> Hub:
     if not len(facts):
         raise InputError("the split has no rows", where=where)
     told = {
-        "source": "huggingface", "repo": entry.hf_repo, "split": entry.hf_split,
-        "config": entry.hf_config or "", "fingerprint": str(rows._fingerprint),
-        "datasets": version("datasets"),
+        "source": "huggingface", "repo": shared_name(entry.hf_repo), "split": entry.hf_split,
+        "config": entry.hf_config or "", "datasets": version("datasets"),
     }  # fmt: skip
-    return Hub(facts, rows, entry.image_column, told)
+    return Hub(facts, rows, entry.image_column, told, str(rows._fingerprint))
 
 
 def _loaded(entry: DatasetEntry, where: str) -> Any:

@@ -271,7 +271,11 @@ def _shareable(
 ) -> ArenaConfig:
     """The configuration as a bundle carries it to other machines: this dataset, the models used,
     and of paths only the last part, for the rest tells of people and machines."""
-    lean = {"folder_path": _last(entry.folder_path), "table_path": _last(entry.table_path)}
+    lean = {
+        "folder_path": _last(entry.folder_path),
+        "table_path": _last(entry.table_path),
+        "hf_repo": shared_name(entry.hf_repo),
+    }
     return config.model_copy(
         update={
             "arena": config.arena.model_copy(
