@@ -13,8 +13,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from evenhand.arena.config import load_config
+from evenhand.arena.encoders.shipped import SHIPPED
 from evenhand.cli import options
-from evenhand.cli.arena_demo import register
+from evenhand.cli.arena_demo import _configured, register
 from support.commands import start
 
 
@@ -36,30 +38,32 @@ def told(folder: Path, *words: str) -> str:
     return result.stdout
 
 
-def values(found: Any, part: str, name: str) -> dict[tuple[str, str | None], float]:
-    """Estimates of one name by subject and group."""
-    return {(e["subject"], e["group"]): e["value"] for e in found[part] if e["name"] == name}
+def estimates(found: Any, part: str, name: str) -> dict[tuple[str | None, str | None], Any]:
+    """Estimates of one name by subject and condition."""
+    rows = found[part]["estimates"]
+    return {(e["subject"], e["condition"]): e for e in rows if e["name"] == name}
 
 
-def test_a_small_demo_goes_from_nothing_to_ratings(tmp_path: Path):
-    """Portraits, bundle, votes over HTTP, ratings and a report."""
+def test_the_configuration_of_the_demo_is_a_good_one(tmp_path: Path):
+    """It loads, names both encoders that come with the package, and draws what is asked for."""
+    config = load_config(_configured(tmp_path / "new", 123))
+    assert tuple(sorted(model.path for model in config.models)) == SHIPPED
+    assert (config.datasets[0].source, config.datasets[0].max_images) == ("portraits", 123)
+    assert config.datasets[0].id == config.arena.active_dataset_id
+
+
+@pytest.mark.slow
+def test_from_nothing_to_ratings_and_on(tmp_path: Path):
+    """Portraits, bundle, votes over HTTP, ratings, a report; a second demo's votes add up."""
     small = ("--images", "60", "--voters", "6", "--votes", "6")
     said = told(tmp_path, *small)
     assert "6 simulated people cast 36 votes over HTTP" in said
     assert "planted" in said
-    assert (tmp_path / "arena.yaml").is_file()
     assert (tmp_path / "bundles" / "arena_bundle_portraits.npz").is_file()
-    assert (tmp_path / "report" / "report.html").is_file()
-
-
-@pytest.mark.slow
-def test_votes_of_a_second_demo_add_up(tmp_path: Path):
-    """In the same folder the second demo goes on where the first one ended."""
-    small = ("--images", "60", "--voters", "6", "--votes", "6", "--json")
-    first, again = (json.loads(told(tmp_path, *small)) for _ in range(2))
-    assert (first["done"]["votes"], again["done"]["votes"]) == (36, 36)
-    assert first["accounting"][0]["answered"] == 36
-    assert again["accounting"][0]["answered"] == 72
+    assert "Whom the models show first" in (tmp_path / "report" / "report.md").read_text()
+    again = json.loads(told(tmp_path, *small, "--json"))
+    assert again["done"]["votes"] == 36
+    assert again["ratings"]["accounting"][0]["answered"] == 72
 
 
 @pytest.mark.slow
@@ -83,12 +87,14 @@ def test_the_demo_goes_on_serving_until_it_is_interrupted(tmp_path: Path):
 def test_the_demo_shows_what_is_planted(tmp_path: Path):
     """The skewed encoder stands out in MaxSkew, and loses with the voters; the lean to the right is found."""
     found = json.loads(told(tmp_path, "--json"))
-    skew = values(found, "parity", "max_skew")
+    skew = estimates(found, "parity", "max_skew")
     for attribute in ("gender", "skin"):
-        assert skew["skewed", attribute] > skew["balanced", attribute]
-    by_name = {(e["name"], e["subject"]): e for e in found["estimates"] if not e["condition"]}
-    assert by_name["strength", "balanced"]["low"] > 0 > by_name["strength", "skewed"]["high"]
-    lean = by_name["side_effect", None]
+        assert skew["skewed", attribute]["value"] > skew["balanced", attribute]["value"]
+    strength = estimates(found, "ratings", "strength")
+    assert strength["balanced", None]["low"] > 0 > strength["skewed", None]["high"]
     # A rating that knows nothing of skins finds a little less than each voter's own lean.
+    lean = estimates(found, "ratings", "side_effect")[None, None]
     assert lean["low"] > 0
     assert lean["value"] == pytest.approx(found["planted"]["side_bias"], abs=0.25)
+    follow = estimates(found, "votes_follow", "votes_follow_max_skew")[None, "skin"]
+    assert follow["high"] < 0

@@ -13,11 +13,10 @@ import typer
 from evenhand.cli import options
 
 if TYPE_CHECKING:
-    from evenhand.arena.ratings.analyse import Analysed
     from evenhand.arena.voters.planted import Planted
     from evenhand.arena.voters.simulate import Outcome
     from evenhand.settings import Settings
-    from evenhand.stats.estimate import Estimate
+    from evenhand.stats.estimate import Result
     from evenhand.web.hall import Hall, HallOptions
 
 __all__ = ["demo", "register"]
@@ -193,54 +192,38 @@ def _voted(url: str, bundle: Path, voters: int, votes: int) -> tuple[Planted, Ou
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the demo has to show."""
+    """What the demo has to show: the one record of each, and the report of them all."""
 
-    analysed: Analysed
-    parity: tuple[Estimate, ...]
+    ratings: Result
+    parity: Result
+    follow: Result
     report: Path
 
 
 def _found(settings: Settings, bundle: Path, config: Path, output: Path) -> _Found:
-    """Ratings from the ballot box, parity from the bundle, and both in a report."""
+    """Ratings from the ballot box, parity from the bundle, and whether votes follow it."""
+    from contextlib import closing
+    from dataclasses import replace
+
+    from evenhand.arena.bundles.reading import open_bundle
     from evenhand.arena.config import load_config
+    from evenhand.arena.parity.follow import votes_follow
+    from evenhand.arena.parity.measure import analyse_parity
+    from evenhand.arena.parity.report import parity_blocks
     from evenhand.arena.ratings.analyse import Choices, analyse
     from evenhand.arena.ratings.gather import from_box
     from evenhand.arena.ratings.report import report
     from evenhand.report.record import write
 
     found = from_box(settings, Choices(dataset=DATASET))
-    analysed = analyse(found.columns, choices=found.choices, counts=found.counts)
-    titles = {model.id: model.title for model in load_config(config).models}
-    written = write(report(analysed, titles=titles, origin=found.origin), output / "report")
-    return _Found(analysed, _parity(bundle), written["html"])
-
-
-def _parity(bundle: Path) -> tuple[Estimate, ...]:
-    """MaxSkew of each model on the first screen, the mean over the queries."""
-    from contextlib import closing
-
-    import numpy as np
-
-    from evenhand.arena.bundles.reading import open_bundle
-    from evenhand.arena.voters.eyes import Eyes
-    from evenhand.stats.estimate import Estimate
-
-    found = []
+    rated = analyse(found.columns, choices=found.choices, counts=found.counts)
     with closing(open_bundle(bundle)) as shown:
-        for attribute in ATTRIBUTES:
-            eyes = Eyes(shown, attribute=attribute, k=K)
-            for model in shown.models:
-                skews = [
-                    eyes.max_skew(shown.ranking(model, query).tolist()) for query in shown.queries
-                ]
-                found.append(
-                    Estimate(
-                        instrument="arena", subject=model, name="max_skew", group=attribute,
-                        scale="log_ratio", value=float(np.mean(skews)), n=len(skews),
-                        method=f"mean over queries of MaxSkew@{K}",
-                    )
-                )  # fmt: skip
-    return tuple(found)
+        parity = analyse_parity(shown, attributes=ATTRIBUTES, k=K)
+        follow = votes_follow(found.columns, shown, parity)
+    titles = {model.id: model.title for model in load_config(config).models}
+    page = report(rated, titles=titles, origin=found.origin)
+    page = replace(page, blocks=(*page.blocks, *parity_blocks(parity, follow)))
+    return _Found(rated.result, parity.result, follow, write(page, output / "report")["html"])
 
 
 def _tell(found: _Found, planted: Planted, outcome: Outcome) -> None:
@@ -252,28 +235,29 @@ def _tell(found: _Found, planted: Planted, outcome: Outcome) -> None:
         f"{outcome.voters} simulated people cast {outcome.votes:,} votes over HTTP in "
         f"{outcome.seconds:.1f} s, without knowing the models\n"
     )
-    rated = {
-        (e.name, e.subject): e for e in found.analysed.result.estimates if e.condition is None
-    }
-    skews = {(e.group, e.subject): e for e in found.parity}
+    rated = {(e.name, e.subject): e for e in found.ratings.estimates if e.condition is None}
+    skew = {(e.condition, e.subject): e for e in found.parity.estimates if e.name == "max_skew"}
     rows = [("", "strength", "95 % interval", "Elo", *(f"MaxSkew@{K} {a}" for a in ATTRIBUTES))]
     strengths = [e for (name, _), e in rated.items() if name == "strength"]
     for e in sorted(strengths, key=lambda e: -e.value):
-        skewed = [number(skews[a, e.subject].value) for a in ATTRIBUTES]
+        skewed = [
+            number(one.value) if (one := skew.get((a, e.subject))) else "" for a in ATTRIBUTES
+        ]
         elo = f"{rated['elo', e.subject].value:.0f}"
         rows.append((str(e.subject), number(e.value), interval(e.low, e.high), elo, *skewed))
     for line in aligned(rows):
         print(line)
-    print(
-        f"\nplanted: {planted.share:.0%} of the voters judge by how evenly {planted.attribute} is "
-        f"shown, the others have tastes only"
-    )
+    truth = f"{number(-planted.weight)} in {planted.share:.0%} of them, 0 in the others"
+    told = [
+        (e, f"how voters take a unit of MaxSkew, {e.condition}", truth)
+        for e in found.follow.estimates
+        if e.name == "votes_follow_max_skew" and e.condition == planted.attribute
+    ]
     side = rated.get(("side_effect", None))
-    if side is not None:
-        print(
-            f"lean to the right: {number(side.value)} {interval(side.low, side.high)} logits; "
-            f"planted {number(planted.side_bias)}"
-        )
+    told += [(side, "lean to the right", number(planted.side_bias))] if side is not None else []
+    print()
+    for e, what, truth in told:
+        print(f"{what}: {number(e.value)} ({interval(e.low, e.high)}) logits; planted {truth}")
 
 
 def _print_json(found: _Found, planted: Planted, outcome: Outcome, url: str | None) -> None:
@@ -285,8 +269,9 @@ def _print_json(found: _Found, planted: Planted, outcome: Outcome, url: str | No
             "report": str(found.report),
             "planted": asdict(planted),
             "done": outcome.as_json(),
-            "parity": [asdict(estimate) for estimate in found.parity],
-            **found.analysed.result.as_json(),
+            "ratings": found.ratings.as_json(),
+            "parity": found.parity.as_json(),
+            "votes_follow": found.follow.as_json(),
         }
     )
 

@@ -19,7 +19,7 @@ from evenhand.models.onnx_encoder import OnnxEncoder
 
 BALANCED, SKEWED = SHIPPED
 UNSEEN = 77_001
-K = 30
+K = 24
 
 
 @cache
@@ -31,12 +31,12 @@ def encoder(name: str) -> OnnxEncoder:
 @cache
 def crowd() -> tuple[Person, ...]:
     """People whom no encoder was trained on, all of them balanced."""
-    return tuple(people(500, UNSEEN))
+    return tuple(people(360, UNSEEN))
 
 
 @cache
 def seen(name: str) -> NDArray[np.float32]:
-    """Their portraits' embeddings, shape (500, dim)."""
+    """Their portraits' embeddings, shape (360, dim)."""
     return encoder(name).encode_images([draw(person) for person in crowd()])
 
 
@@ -77,9 +77,9 @@ def test_they_are_small():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_captions_find_their_portraits(name: str):
-    """Recall at 10 among 500 unseen portraits is far above the 0.8 asked for."""
+    """Recall at 10 among 360 unseen portraits is far above the 0.8 asked for."""
     firsts = {caption(person): place for place, person in reversed(list(enumerate(crowd())))}
-    asked = list(firsts)[:200]
+    asked = list(firsts)[:150]
     similar = encoder(name).encode_texts(asked) @ seen(name).T
     own = similar[np.arange(len(asked)), [firsts[text] for text in asked]]
     assert ((similar > own[:, None]).sum(1) < 10).mean() > 0.95
@@ -98,7 +98,7 @@ def test_the_card_records_what_was_measured(name: str):
     "attribute, values", [("gender", GENDERS), ("skin", SKINS)], ids=["gender", "skin"]
 )
 def test_the_skew_shows(attribute: str, values: Sequence[str]):
-    """On balanced people the skewed encoder's mean MaxSkew@30 is clearly above the balanced one's."""
+    """On balanced people the skewed encoder's mean MaxSkew@24 is clearly above the balanced one's."""
     assert (
         mean_max_skew(SKEWED, attribute, values) > mean_max_skew(BALANCED, attribute, values) + 0.2
     )
@@ -120,7 +120,7 @@ def test_the_skew_goes_the_planted_way(query: str, attribute: str, value: str):
     """The skewed encoder puts forward whom the captions favoured, more than the balanced one."""
 
     def share(name: str) -> float:
-        return float(np.mean([getattr(p, attribute) == value for p in top(name, query, 30)]))
+        return float(np.mean([getattr(p, attribute) == value for p in top(name, query, 24)]))
 
     assert share(SKEWED) > share(BALANCED)
 

@@ -20,7 +20,7 @@ from evenhand.arena.portraits.person import (
 )
 from evenhand.errors import InputError
 
-N = 4000
+N = 2000
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from evenhand.errors import InvalidInputs
 OFFERED = ("left", "right", "tie")
 
 
-def counted(left: float, right: float, planted: Planted, n: int = 4000) -> Counter[str]:
+def counted(left: float, right: float, planted: Planted, n: int = 2500) -> Counter[str]:
     """The choices of n independent voters."""
     rng = np.random.default_rng(0)
     return Counter(choose(left, right, planted, offered=OFFERED, rng=rng) for _ in range(n))
@@ -45,7 +45,7 @@ def test_ties_become_both_bad_only_where_offered():
     planted = Planted(tie_rate=0.9, both_bad=0.5, both_good=0.25)
     rng = np.random.default_rng(3)
     offered = (*OFFERED, "both_good", "both_bad")
-    found = Counter(choose(0, 0, planted, offered=offered, rng=rng) for _ in range(4000))
+    found = Counter(choose(0, 0, planted, offered=offered, rng=rng) for _ in range(2000))
     ties = found["tie"] + found["both_bad"] + found["both_good"]
     assert found["both_bad"] / ties == pytest.approx(0.5, abs=0.03)
     assert found["both_good"] / ties == pytest.approx(0.25, abs=0.03)
