@@ -166,6 +166,9 @@ def test_a_bundle_written_over_in_place_is_noticed(folder: Path) -> None:
         bundle.thumbnail(0)
     with pytest.raises(StorageError, match="written over"):
         bundle.embeddings("m0")
+    with pytest.raises(StorageError, match="written over"):
+        (bundle.captions or ())[3]
+    assert len(bundle.ranking("m0", "doctor")) == 20
 
 
 def test_readers_never_see_a_mixture(folder: Path) -> None:

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -162,7 +162,7 @@ class Arrays:
         offsets = self.array(f"{name}_offsets", "i8", shape=(n + 1,))
         content = self.array(f"{name}_bytes", "u1", shape=(None,))
         self.rising(f"{name}_offsets", offsets, len(content))
-        return TextColumn(offsets, content)
+        return TextColumn(offsets, content, self.archive.whole)
 
     def rising(self, name: str, offsets: NDArray[np.int64], end: int) -> None:
         """Refuse offsets that do not rise from 0 to ``end``, looking at a few at a time."""
@@ -224,10 +224,15 @@ def _header_of(raw: bytes) -> Header:
 
 
 class TextColumn(Sequence[str]):
-    """Texts that are decoded as they are asked for."""
+    """Texts that are decoded as they are asked for; ``whole`` is called before each look."""
 
-    def __init__(self, offsets: NDArray[np.int64], content: NDArray[np.uint8]) -> None:
-        self._offsets, self._content = offsets, content
+    def __init__(
+        self,
+        offsets: NDArray[np.int64],
+        content: NDArray[np.uint8],
+        whole: Callable[[], None],
+    ) -> None:
+        self._offsets, self._content, self._whole = offsets, content, whole
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -241,6 +246,7 @@ class TextColumn(Sequence[str]):
             return tuple(self[place] for place in range(*at.indices(len(self))))
         if not -len(self) <= at < len(self):
             raise IndexError(at)
+        self._whole()
         place = at % len(self)
         start, end = self._offsets[place], self._offsets[place + 1]
         return self._content[start:end].tobytes().decode("utf-8", "replace")

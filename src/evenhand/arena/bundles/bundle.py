@@ -29,7 +29,7 @@ class Ranked:
     similarities: Sequence[NDArray[np.float32]] | NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Bundle:
     """What :func:`evenhand.arena.bundles.reading.open_bundle` gives. Any thread may read it.
 
@@ -62,6 +62,9 @@ class Bundle:
     """Where the thumbnails begin in the file; None where they had to be inflated."""
     _encoders: dict[str, TextEncoder] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.dataset} {self.version}: {self.n_images} images>"
 
     def ranking(self, model: str, query: str) -> NDArray[np.int32]:
         """The images a model put first, best first.
@@ -152,6 +155,7 @@ class Bundle:
         """
         if layout.attributes_member() not in self.arrays:
             return {}
+        self.arrays.archive.whole()
         found = {}
         for at, entry in enumerate(self.arrays.json(layout.attributes_member())):
             member = layout.attribute_codes(at)

@@ -22,6 +22,8 @@ from evenhand.errors import InputError
 
 __all__ = ["Glance", "glance", "open_bundle"]
 
+# Of one model's rankings, bytes.
+MOST_IN_MEMORY = 32 << 20
 # Of a title.
 LONGEST_TEXT = 500
 
@@ -214,6 +216,9 @@ def _ranked(arrays: Arrays, model: str, n_queries: int, n: int) -> Ranked:
         raise arrays.archive.broken(name, f"names an image beyond the {n} here")
     if not np.isfinite(alike).all():
         raise arrays.archive.broken(layout.ranking_similarities(model), "not all are numbers")
+    if indices.nbytes <= MOST_IN_MEMORY:
+        # Every battle looks here; a copy needs no check that the file is whole.
+        return Ranked(indices.copy(), alike.copy())
     return Ranked(indices, alike)
 
 

@@ -205,6 +205,8 @@ class OpenQueries:
         if encoder is None:
             raise Conflict(f"{model!r} brings no text encoder", id=self.bundle.dataset)
         (vector,) = encoder.encode_texts([key])
+        # Looks whether the file is whole before the index reads its map.
+        self.bundle.embeddings(model)
         ranking, _ = self._index(model).top(vector, max(n, self._rules.max_scroll_images))
         self.kept.put(self.bundle, model, key, ranking, most=self._rules.open_query_cache)
         with self._lock:
