@@ -27,12 +27,20 @@ __all__ = ["INCLUDABLE", "Details", "VoteLog"]
 INCLUDABLE = frozenset({"identical", "repeat", "undone", "flagged"})
 """What ``include`` may ask for, beside the plain votes."""
 
-# What takes time is not the database but a Python object per value: what repeats comes as one text
-# and small numbers as one number.
+# What takes time is not the database but a Python object per value. So each column comes as one
+# text, which is split or parsed at once, and what repeats together (dataset, models, session, query)
+# is one value. Times are whole microseconds: as a float's text they would be cut.
+_SEP, _END = "\x1f", "\x1e"
 _NEW = (
-    "SELECT n, battle, voter, dataset || {sep} || left_model || {sep} || right_model || {sep} || "
-    "coalesce(session, '') || {sep} || query, choice + 8 * kind + 64 * asked_why, at, undone_n, "
-    "dwell_ms FROM arena_votes WHERE n > {known} ORDER BY n LIMIT {limit}"
+    "SELECT {join}(n{text}, ','), {join}(battle, '{end}'), {join}(voter, '{end}'), "
+    "{join}(setting, '{end}'), {join}(packed{text}, ','), {join}(micros{text}, ','), "
+    "{join}(undone{text}, ','), {join}(dwell{text}, ',') FROM ("
+    "SELECT n, battle, voter, dataset || '{sep}' || left_model || '{sep}' || right_model || "
+    "'{sep}' || coalesce(session, '') || '{sep}' || query AS setting, "
+    "choice + 8 * kind + 64 * asked_why AS packed, "
+    "CAST(round(at * 1000000) AS BIGINT) AS micros, coalesce(undone_n, 0) AS undone, "
+    "coalesce(dwell_ms, -1) AS dwell "
+    "FROM arena_votes WHERE n > {known} ORDER BY n LIMIT {limit}) AS v"
 )
 _TAGS = (
     "SELECT n, why_tags FROM arena_votes WHERE n > {known} AND asked_why = 1 AND why_tags <> '[]' "
@@ -44,8 +52,6 @@ _REPEATS = (
 )
 _UNDONE = "SELECT n, undone_n FROM arena_votes WHERE undone_n > {known} ORDER BY undone_n"
 _MARK = "SELECT value FROM arena_marks WHERE name = 'votes'"
-# A character that is in no id; the query, which may hold anything, stands last.
-_SEP = "\x1f"
 FETCH = 50_000
 
 
@@ -162,14 +168,22 @@ class VoteLog:
         rows = self._rows
         known, before = _newest(rows), len(rows.voters)
 
+        on_sqlite = connection.dialect.name == "sqlite"
+
         def read(query: str, after: int) -> list[tuple[Any, ...]]:
-            sep = "char(31)" if connection.dialect.name == "sqlite" else "chr(31)"
-            statement = query.format(known=after, limit=FETCH, sep=sep)
+            statement = query.format(
+                known=after,
+                limit=FETCH,
+                sep=_SEP,
+                end=_END,
+                join="group_concat" if on_sqlite else "string_agg",
+                text="" if on_sqlite else "::text",
+            )
             cursor: Any = connection.exec_driver_sql(statement).cursor
             return list(cursor.fetchall())
 
-        while some := read(_NEW, _newest(rows)):
-            _append(rows, some)
+        while (columns := read(_NEW, _newest(rows))[0])[0] is not None:
+            _append(rows, *columns)
         for n, text in read(_TAGS, known):
             for tag in orjson.loads(text):
                 rows.tag_vote.append(_place(rows.n, n))
@@ -186,28 +200,32 @@ def _newest(rows: _Rows) -> int:
     return rows.n[-1] if rows.n else 0
 
 
-def _append(rows: _Rows, some: list[tuple[Any, ...]]) -> None:
+def _append(
+    rows: _Rows, n: str, battle: str, voter: str, setting: str, packed: str, at: str, undone: str,
+    dwell: str,
+) -> None:  # fmt: skip
     """Add read votes, column by column."""
-    n, battle, voter, setting, packed, at, undone, dwell = zip(*some, strict=True)
-    rows.n.extend(n)
-    rows.battle.extend(battle)
-    rows.at.extend(at)
-    rows.voter.extend(map(rows.voters.__getitem__, voter))
-    small = np.array(packed, dtype=np.int16)
+    rows.n.frombytes(_numbers(n).tobytes())
+    rows.battle.extend(battle.split(_END))
+    rows.voter.extend(map(rows.voters.__getitem__, voter.split(_END)))
+    rows.at.frombytes((_numbers(at) / 1e6).tobytes())
+    small = _numbers(packed)
     rows.choice.frombytes((small % 8).astype(np.int8).tobytes())
     rows.kind.frombytes((small // 8 % 8).astype(np.int8).tobytes())
     rows.asked_why.frombytes((small // 64).astype(np.int8).tobytes())
-    # As floats: nan where there is none.
-    rows.dwell.frombytes(np.array(dwell, dtype=np.float64).tobytes())
-    undone_n = np.array(undone, dtype=np.float64)
-    is_undone = ~np.isnan(undone_n)
-    rows.undone.frombytes(is_undone.astype(np.int8).tobytes())
-    if is_undone.any():
-        rows.undone_known = max(rows.undone_known, int(np.nanmax(undone_n)))
-    _add_settings(rows, setting)
+    waits = _numbers(dwell)
+    rows.dwell.frombytes(np.where(waits < 0, np.nan, waits).astype(np.float64).tobytes())
+    undone_n = _numbers(undone)
+    rows.undone.frombytes((undone_n > 0).astype(np.int8).tobytes())
+    rows.undone_known = max(rows.undone_known, int(undone_n.max()))
+    _add_settings(rows, setting.split(_END))
 
 
-def _add_settings(rows: _Rows, settings: tuple[str, ...]) -> None:
+def _numbers(text: str) -> NDArray[np.int64]:
+    return np.fromstring(text, dtype=np.int64, sep=",")
+
+
+def _add_settings(rows: _Rows, settings: list[str]) -> None:
     """Split each setting of a vote (dataset, models, session, query) once."""
     codes: dict[str, int] = {}
     parts: list[tuple[int, int, int, int, int]] = []

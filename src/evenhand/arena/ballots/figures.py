@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from evenhand.arena.ballots.columns import Details
 from evenhand.arena.spec import CHOICES, LEFT, RIGHT, VoteColumns
 from evenhand.errors import StatsError
-from evenhand.stats.proportions import cluster_rate
 
 __all__ = ["figures", "voter_figures"]
 
@@ -100,6 +99,9 @@ def _counted(names: tuple[str, ...], counts: NDArray[np.int64], key: str) -> lis
 
 def _side(columns: VoteColumns) -> dict[str, Any]:
     """How often the right side won, with an interval by voter and a test against one half."""
+    # Here, since scipy's statistics take longer to load than all that a server needs to begin.
+    from evenhand.stats.proportions import cluster_rate
+
     decided = np.isin(columns.choice, (LEFT, RIGHT))
     right = (columns.choice == RIGHT)[decided]
     n, n_right = len(right), int(right.sum())

@@ -37,6 +37,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 CODES = {choice: code for code, choice in enumerate(CHOICES)}
 
+# NUL, which PostgreSQL refuses, and the two characters that separate values in one read of ours.
+_UNKEPT = dict.fromkeys((0, 30, 31))
+
 BATTLE = (
     "id", "voter", "query", "dataset", "bundle_version", "left_model", "right_model",
     "left_images", "right_images", "kind", "repeat_of", "open_query", "asks_why", "why_rate",
@@ -100,14 +103,14 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 def clean(text: str) -> str:
-    """A text as both databases take it: no NUL, no halves of characters.
+    """A text as both databases take it: no NUL, no separators of columns, no halves of characters.
 
     Example:
-        >>> clean("a" + chr(0) + chr(0xD800))
+        >>> clean("a" + chr(0) + chr(31) + chr(0xD800))
         'a?'
     """
-    if "\0" in text:
-        text = text.replace("\0", "")
+    if not text.isprintable():
+        text = text.translate(_UNKEPT)
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text
