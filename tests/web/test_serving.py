@@ -122,6 +122,17 @@ def vote_until_killed(workspace: Path, bundle: Path, after_s: float) -> dict[str
 
 
 @pytest.mark.slow
+def test_systemd_stops_it_in_good_order(tmp_path: Path) -> None:
+    """SIGTERM lets requests finish, closes the database and ends with 0."""
+    with arena_process(tmp_path / "w", "--bundle", small_bundle(tmp_path)) as arena:
+        assert arena.voter().vote().status == 201
+        arena.process.send_signal(signal.SIGTERM)
+        assert arena.process.wait(15) == 0
+    # The last connection that closes in good order takes SQLite's log with it.
+    assert not (tmp_path / "w" / "evenhand.db-wal").exists()
+
+
+@pytest.mark.slow
 def test_no_acknowledged_vote_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
     """Killed five times under load at random moments, the server has kept every vote that it had
     acknowledged, each once."""

@@ -5,6 +5,7 @@ Each worker process counts for itself. What is told with a refusal is when to co
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from evenhand.arena.config import Rules
 from evenhand.errors import TooMany
 
-__all__ = ["Buckets", "Limits"]
+__all__ = ["Buckets", "Limits", "household"]
 
 KEPT = 50_000
 """Keys remembered per limit; the one seen longest ago is forgotten first."""
@@ -68,15 +69,14 @@ class Limits:
 
     def request(self, address: str) -> None:
         """One request from an address, images apart. Raises ``TooMany``."""
-        self._take(
-            self._requests, address, self._rules().requests_per_minute, 60, "requests a minute"
-        )
+        rate = self._rules().requests_per_minute
+        self._take(self._requests, household(address), rate, 60, "requests a minute")
 
     def registration(self, address: str) -> None:
         """One registration from an address. Raises ``TooMany``."""
         self._take(
             self._registrations,
-            address,
+            household(address),
             self._rules().registrations_per_hour,
             3600,
             "registrations an hour",
@@ -111,3 +111,18 @@ class Limits:
             raise TooMany(
                 f"at most {rate:g} {what} are taken; wait {wait:.0f} s", retry_after_s=wait
             )
+
+
+def household(address: str) -> str:
+    """What is counted as one address: of IPv6 the first half, since one line has all of the rest.
+
+    Example:
+        >>> household("203.0.113.9"), household("2001:db8::a:1") == household("2001:db8::b:2")
+        ('203.0.113.9', True)
+    """
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address, 64), strict=False))
+    except ValueError:
+        return address

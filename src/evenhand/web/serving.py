@@ -161,6 +161,9 @@ def serve(
 
 def _run_one(hall: Hall, listener: socket.socket) -> None:
     server = uvicorn.Server(uvicorn_config(create_app(hall)))
+    if threading.current_thread() is threading.main_thread():
+        # uvicorn raises the signal that ended it once more; it must not cut off what comes after.
+        signal.signal(signal.SIGTERM, lambda *_: None)
     # Ctrl-C is how a server is stopped; it has answered what it had begun by now.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
