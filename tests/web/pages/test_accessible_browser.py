@@ -41,6 +41,7 @@ def violations(page: Page) -> list[str]:
 
 def look_both_sides(page: Page) -> None:
     """On a phone the other side must be opened first."""
+    page.locator("#panel-left img").first.wait_for()
     if page.locator(".switcher").is_visible():
         page.click("[data-show=right]")
     page.locator("[data-choice=left]:enabled").wait_for()

@@ -217,6 +217,11 @@ def test_the_board_shows_intervals_and_stays_private_when_asked(
     page = guest.open("/leaderboard")
     page.locator(".board tbody tr").first.wait_for()
     assert page.locator(".board tbody tr").count() == 4
+    assert "Too early to tell" in page.inner_text(".notice")
+    guest.open("/leaderboard?lang=de")
+    page.locator(".notice").wait_for()
+    assert "Noch zu früh" in page.inner_text(".notice")
+    guest.open("/leaderboard?lang=en")
     server.admin().post("/api/admin/config", {"arena": {"public_leaderboard": False}})
     page.reload()
     page.locator("#problem:not([hidden])").wait_for()

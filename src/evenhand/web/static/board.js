@@ -21,7 +21,7 @@ export function boardOf(board) {
 }
 
 function tableOf(board, scale) {
-  const heads = ["rank", "model", "strength", "elo", "games", "record", "status"];
+  const heads = ["rank", "model", "strength", "elo", "record", "status"];
   const both = board.models.some((model) => model.both_good || model.both_bad);
   const head = heads.map((key) => make("th", { scope: "col", class: `c-${key}` }, t(`board.${key}`)));
   const rows = board.models.map((model) => rowOf(model, scale, both));
@@ -33,10 +33,9 @@ function rowOf(model, scale, both) {
   return make("tr", {},
     make("td", { class: "c-rank" }, ranks(model)),
     make("th", { scope: "row", class: "c-model" }, model.name || model.id,
-      make("span", { class: "under" }, t("board.games_n", { n: model.games }))),
+      make("span", { class: "under" }, t("board.games_n", { n: model.games }), make("span", { class: "phone" }, ` · ${t("board.elo")} `, eloOf(model), ` · ${t(`board.status.${model.status}`)}`))),
     make("td", { class: "c-strength" }, strengthOf(model, scale)),
     make("td", { class: "c-elo", title: t("board.elo_sd") }, eloOf(model)),
-    make("td", { class: "c-games" }, count(model.games)),
     make("td", { class: "c-record" }, `${count(model.wins)} / ${count(model.losses)} / ${count(model.ties)}`,
       both ? make("span", { class: "remark" }, t("board.both_n", { good: model.both_good ?? 0, bad: model.both_bad ?? 0 })) : null),
     make("td", { class: "c-status" }, make("span", { class: `status ${model.status}` }, t(`board.status.${model.status}`))));
