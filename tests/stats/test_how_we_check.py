@@ -9,8 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "methods" / "how-we-check.md"
-MODULES = ("agreement", "between_groups", "equivalence", "factors", "groups", "inversion",
-           "logistic", "multiplicity", "ordinal", "paired", "power", "proportions", "rank",
+MODULES = ("agreement", "between_groups", "equivalence", "factors", "groups", "influence",
+           "inversion", "logistic", "multiplicity", "ordinal", "paired", "pairwise",
+           "pairwise_graph", "pairwise_groups", "power", "proportions", "rank", "rankings",
            "reliability", "resample", "weights")  # fmt: skip
 # Sums, statistics to be handed over, and bookkeeping: tested, yet no statistics of their own.
 ARITHMETIC = {

@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csgraph
 
 from evenhand.errors import NotIdentified
-from evenhand.stats.pairwise_model import Comparisons, PairCounts, Terms
+from evenhand.stats.pairwise_model import Codes, Comparisons, PairCounts, Terms
 
 __all__ = ["SideUnclear", "ratable", "require_identified"]
 
@@ -210,15 +210,23 @@ def _largest(label: Labels, kept: Flags) -> Flags:
 def _held_by_one(votes: Comparisons, kept: Flags) -> Labels | None:
     """The parts that are left when one cluster is, or None when no cluster holds all together."""
     low, high = np.minimum(votes.left, votes.right), np.maximum(votes.left, votes.right)
-    edge = np.unique(np.stack([low * votes.n_items + high, votes.cluster], axis=1), axis=0)
-    pairs, at, judges = np.unique(edge[:, 0], return_index=True, return_counts=True)
-    sole = judges == 1
-    owner = edge[at, 1]
+    # Pair and judge as one number, sorted once: a tenth of the time of unique rows.
+    judged = np.sort((low * votes.n_items + high) * votes.n_clusters + votes.cluster)
+    judged = judged[_begins(judged)]
+    pair = judged // votes.n_clusters
+    begins = np.flatnonzero(_begins(pair))
+    pairs, owner = pair[begins], judged[begins] % votes.n_clusters
+    sole = np.diff(begins, append=len(pair)) == 1
     for cluster in np.unique(owner[sole]):
         stays = pairs[~(sole & (owner == cluster))]
-        graph = np.zeros((votes.n_items, votes.n_items), dtype=bool)
-        graph[stays // votes.n_items, stays % votes.n_items] = True
+        ends = stays // votes.n_items, stays % votes.n_items
+        graph = sparse.csr_matrix((np.ones(len(stays)), ends), shape=(votes.n_items,) * 2)
         label = np.asarray(csgraph.connected_components(graph, directed=False)[1])
         if len(np.unique(label[kept])) > 1:
             return label
     return None
+
+
+def _begins(rising: Codes) -> Flags:
+    """Where a run of equal values begins."""
+    return np.concatenate(([True], rising[1:] != rising[:-1]))[: len(rising)]

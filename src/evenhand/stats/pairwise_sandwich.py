@@ -108,7 +108,9 @@ def contrast_moves(votes: Comparisons, theta: Floats, terms: Terms, contrast: Fl
         HeldByOne: as ``leave_one_out_moves``.
     """
     pass_ = _Pass.of(votes, theta, terms)
-    return np.concatenate([pass_.moves(part) @ contrast for part in _parts(votes, MOST_CELLS // terms.size)])
+    return np.concatenate(
+        [pass_.moves(part) @ contrast for part in _parts(votes, MOST_CELLS // terms.size)]
+    )
 
 
 def _parts(votes: Comparisons, size: int) -> Iterator[Comparisons]:
