@@ -42,7 +42,7 @@ def test_a_vote_by_keyboard_alone(visit: Visit, server: ArenaServer) -> None:
     guest = visit()
     page = guest.open()
     page.locator("#welcome[open]").wait_for()
-    page.keyboard.press("Tab")  # the consent text can be scrolled
+    page.keyboard.press("Tab")  # behind the heading, the consent text can be scrolled
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     page.keyboard.press("Enter")

@@ -79,6 +79,7 @@ export class Panels {
     this.inView = new IntersectionObserver((entries) => this.#note(entries), { threshold: 0.5 });
     SIDES.forEach((side, i) => findAll("li", this.panes[side]).forEach((item) => {
       if (find("img", item).dataset.src) this.near[i].observe(item);
+      find("img", item).addEventListener("load", () => this.#lookAgain(item));
       this.inView.observe(item);
     }));
   }
@@ -88,10 +89,17 @@ export class Panels {
     this.inView?.disconnect();
   }
 
+  // Whether a place is in view is told once; what was empty then counts when its image is there.
+  #lookAgain(item) {
+    if (this.views[item.dataset.side].has(item.dataset.place)) return;
+    this.inView.unobserve(item);
+    this.inView.observe(item);
+  }
+
   #note(entries) {
     let news = false;
     for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
+      if (!isIntersecting || !arrived(find("img", target))) continue;
       const { side, place } = target.dataset;
       news ||= !this.views[side].has(place);
       this.views[side].add(place);
@@ -128,6 +136,9 @@ function image(address, caption, { side, place, total, eager }) {
   picture.addEventListener("error", () => failed(item, address));
   return item;
 }
+
+// Loaded, or known to be missing: nothing more will come to see.
+const arrived = (picture) => picture.hasAttribute("src") && picture.complete;
 
 function load(item) {
   const picture = find("img", item);

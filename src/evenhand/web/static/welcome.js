@@ -1,7 +1,7 @@
 // The first visit: what this is for, consent, and what one may say of oneself.
 
 import { Failure, post } from "./api.js";
-import { find, make, paragraphs, tell } from "./dom.js";
+import { find, findAll, make, paragraphs, tell } from "./dom.js";
 import { known, t } from "./texts.js";
 
 /** Ask whoever is new, and resolve once they are registered. */
@@ -23,6 +23,7 @@ export function welcome(config) {
       try {
         const answer = await post("/api/register", answers(dialog));
         registered = true;
+        history.replaceState(null, "", location.pathname);
         dialog.close();
         resolve(answer);
       } catch (failure) {
@@ -43,12 +44,9 @@ export function consentText(config) {
 function prepare(dialog, config) {
   find("#consent-text", dialog).replaceChildren(...consentText(config));
   find("#invite-field", dialog).hidden = !config.invite_required;
-  // An invitation comes behind the #, which browsers send to nobody.
-  const invited = new URLSearchParams(location.hash.slice(1)).get("invite");
-  if (invited) {
-    find("#invite", dialog).value = invited;
-    history.replaceState(null, "", location.pathname + location.search);
-  }
+  // An invitation comes behind the #, which browsers send to nobody; it outlives a change of language.
+  find("#invite", dialog).value = new URLSearchParams(location.hash.slice(1)).get("invite") ?? "";
+  for (const link of findAll(".dialog-languages a", dialog)) link.hash = location.hash;
   find("#profile", dialog).replaceChildren(...(config.profile ?? []).map(question));
 }
 
