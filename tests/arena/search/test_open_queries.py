@@ -111,6 +111,26 @@ def test_an_answer_is_never_another_datasets(tmp_path: Path) -> None:
     assert found.tolist() != answers[0][0]
 
 
+def test_indices_outlive_a_change_of_rules_and_not_of_the_dataset(tmp_path: Path) -> None:
+    """Other rules search the same index; another dataset or memory makes its own, and the old one
+    is let go of."""
+    bundles = [
+        open_bundle(small_bundle(tmp_path, dataset=d, models=2, n_images=20, text_encoder=True))
+        for d in ("one", "two")
+    ]
+    kept = Kept()
+    for bundle, rules, same in (
+        (bundles[0], RULES, False),
+        (bundles[0], RULES.model_copy(update={"max_query_length": 50}), True),
+        (bundles[1], RULES, False),
+        (bundles[1], RULES.model_copy(update={"index_memory_mb": 1}), False),
+    ):
+        before = list(kept._indices.values())
+        asked = OpenQueries(bundle, rules=rules, kept=kept)
+        assert asked._search("m0", "an engineer", 5).max() < 20
+        assert (before == list(kept._indices.values())) is same
+
+
 def test_what_is_kept_is_bounded(bundle: Bundle) -> None:
     """Of each dataset only so many queries are kept, only their first images, the oldest unused
     leave first (the reference kept every full ranking for ever: S6)."""

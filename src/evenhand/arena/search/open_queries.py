@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -35,11 +35,36 @@ Job = tuple[str, str, int]
 
 
 class Kept:
-    """Answers by dataset, bundle version, model and query; the least lately used go first."""
+    """What outlives a change of rules or dataset.
+
+    Answers by dataset, bundle version, model and query, the least lately used leaving first; and
+    the indices of the bundle that was searched last.
+    """
 
     def __init__(self) -> None:
         self._answers: dict[str, OrderedDict[tuple[str, str], dict[str, Ranking]]] = {}
         self._lock = threading.Lock()
+        self._searched: tuple[Bundle, float] | None = None
+        self._indices: dict[str, Index] = {}
+        self._making: dict[str, threading.Lock] = {}
+
+    def index(
+        self, bundle: Bundle, model: str, share_mb: float, make: Callable[[], Index]
+    ) -> Index:
+        """A model's index, made when it is first needed; another bundle's are let go of."""
+        with self._lock:
+            if self._searched != (bundle, share_mb):
+                self._searched, self._indices, self._making = (bundle, share_mb), {}, {}
+            mine, making = self._indices, self._making.setdefault(model, threading.Lock())
+        with making:
+            if model not in mine:
+                mine[model] = make()
+            return mine[model]
+
+    def index_bytes(self) -> int:
+        """What the indices take."""
+        with self._lock:
+            return sum(index.memory_bytes for index in self._indices.values())
 
     def get(self, bundle: Bundle, model: str, key: str) -> Ranking | None:
         """A kept answer."""
@@ -72,7 +97,7 @@ class OpenQueries:
     Args:
         bundle: what is searched.
         rules: lengths, blocked words, how much is kept and how much memory the index may take.
-        kept: answers; hand the same to the next bundle, so that going back finds them again.
+        kept: answers and indices; hand the same on when rules or bundle change.
     """
 
     def __init__(self, bundle: Bundle, *, rules: Rules, kept: Kept | None = None) -> None:
@@ -81,9 +106,7 @@ class OpenQueries:
         self._rules = rules
         self._listed = {_key(query): query for query in reversed(bundle.queries)}
         self._listed.pop("", None)
-        self._indices: dict[str, Index] = {}
         self._lock = threading.Lock()
-        self._making = {model: threading.Lock() for model in bundle.models}
         self._running: dict[Job, Future[Ranking]] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="open-queries")
         self._hits = self._searches = 0
@@ -149,7 +172,7 @@ class OpenQueries:
                 "hits": self._hits,
                 "searches": self._searches,
                 "waiting": len(self._running),
-                "index_bytes": sum(index.memory_bytes for index in self._indices.values()),
+                "index_bytes": self.kept.index_bytes(),
             }
 
     def _allowed(self, query: str, models: Iterable[str]) -> str:
@@ -214,16 +237,16 @@ class OpenQueries:
         return ranking
 
     def _index(self, model: str) -> Index:
-        """A model's index, made when it is first needed; the models share the memory."""
-        with self._making[model]:
-            if model not in self._indices:
-                rows = self.bundle.embeddings(model)
-                if rows is None:
-                    raise Conflict(f"{model!r} keeps no embeddings", id=self.bundle.dataset)
-                share = self._rules.index_memory_mb / len(self.models)
-                where = f"{self.bundle.path}: {image_embeddings(model)}"
-                self._indices[model] = Index.of(rows, memory_mb=share, where=where)
-            return self._indices[model]
+        """The models that can answer share the memory."""
+        share = self._rules.index_memory_mb / len(self.models)
+        return self.kept.index(self.bundle, model, share, lambda: self._made(model, share))
+
+    def _made(self, model: str, share_mb: float) -> Index:
+        rows = self.bundle.embeddings(model)
+        if rows is None:
+            raise Conflict(f"{model!r} keeps no embeddings", id=self.bundle.dataset)
+        where = f"{self.bundle.path}: {image_embeddings(model)}"
+        return Index.of(rows, memory_mb=share_mb, where=where)
 
 
 def _key(query: str) -> str:

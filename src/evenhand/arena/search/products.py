@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["code_products", "in_parts", "products", "widened"]
 
-# Numbers converted at a time: as float32 they are 1 MiB, which stays in a core's cache.
-IN_CACHE = 1 << 18
+# Numbers converted at a time: as float32 they are 512 KiB, which stays in a core's cache.
+IN_CACHE = 1 << 17
 MOST_THREADS = 8
 
 
