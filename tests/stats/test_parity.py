@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
@@ -74,6 +74,7 @@ def test_an_absent_value_is_said_not_hidden() -> None:
     assert max_skew(codes, [0.5, 0.5], k=9)[0] == pytest.approx(math.log(2))
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.lists(st.integers(-1, 2), min_size=6, max_size=6), min_size=1, max_size=5),
     st.lists(st.floats(0.1, 1.0), min_size=3, max_size=3),

@@ -24,7 +24,8 @@ from evenhand.arena.precompute.run import Options, precompute
 from evenhand.arena.spec import LEFT, RIGHT, TIE, VoteColumns
 from evenhand.cli import arena_parity, options
 from evenhand.errors import EvenhandError, InputError
-from evenhand.report.html import render
+from evenhand.report.markdown import render as markdown
+from evenhand.report.record import write
 from evenhand.stats.estimate import Estimate
 from evenhand.stats.parity import max_skew
 from support.bundles import small_bundle
@@ -49,7 +50,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 {"id": "skewed", "backend": "simulated", "model_name": "man=0.9 noise=0.5"},
                 {"id": "plain", "backend": "simulated", "model_name": "noise=0.5 seed=2"},
             ],
-            "datasets": [{"id": "drawn", "source": "portraits", "max_images": 150}],
+            "datasets": [{"id": "drawn", "source": "portraits", "max_images": 80}],
         },
         where="test",
     )
@@ -234,9 +235,17 @@ def test_votes_that_do_not_tell_are_said(bundle: Bundle, gender: Parity) -> None
 def test_the_report_says_chance_and_votes(bundle: Bundle, gender: Parity) -> None:
     """Every model with its interval and chance beside it, and how not to read it."""
     follow = votes_follow(votes(bundle, gender, effect=-1.5), bundle, gender)
-    page = render(parity_report(gender, follow))
+    page = markdown(parity_report(gender, follow))
     for text in ("Whom the models show first", "by chance", "Do votes follow parity?", "skewed"):
         assert text in page
+
+
+@pytest.mark.slow
+def test_the_report_is_drawn(bundle: Bundle, gender: Parity, tmp_path: Path) -> None:
+    """As one page with its pictures, each with words in its place."""
+    follow = votes_follow(votes(bundle, gender, effect=-1.5), bundle, gender)
+    page = write(parity_report(gender, follow), tmp_path)["html"].read_text(encoding="utf-8")
+    assert page.count("<svg") >= 4
 
 
 def test_the_command_prints_tables_and_the_record(path: Path) -> None:
