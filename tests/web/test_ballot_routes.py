@@ -301,6 +301,8 @@ def test_pictures_are_kept_by_browsers_and_confirmed_with_304(server: ArenaServe
     assert first.body[:2] == b"\xff\xd8"
     again = ann.get(address, if_none_match=first.headers["etag"])
     assert (again.status, again.body) == (304, b"")
+    listed = ann.get(address, if_none_match=f'"other", W/{first.headers["etag"]}')
+    assert listed.status == 304
     head = ann.ask("HEAD", address)
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-length"] == str(len(first.body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -281,3 +282,32 @@ def test_a_bundle_given_by_name_is_shown_whatever_the_configuration_says(tmp_pat
         assert server.visitor().get("/api/config").json["dataset"]["id"] == "faces"
         assert server.voter().battle()["dataset"]["id"] == "faces"
         assert any("flickr30k" in note for note in server.hall.notes())
+
+
+def test_looking_at_the_database_meanwhile_undoes_no_switch(tmp_path: Path) -> None:
+    """However often other workers' changes are looked for while datasets are switched, the first
+    battle after a switch is of the new dataset."""
+    folder = two_bundles(tmp_path)
+
+    async def switch_under_watch(hall: Hall) -> list[str]:
+        """Switch back and forth while the database is looked at all the time."""
+        done = asyncio.Event()
+
+        async def look() -> None:
+            """As the clock does, only faster."""
+            while not done.is_set():
+                await hall.refresh()
+
+        looking = [asyncio.create_task(look()) for _ in range(3)]
+        shown = []
+        for id in ("scenes", "faces") * 10:
+            await hall.switch(id, by="a test")
+            await asyncio.sleep(0)
+            shown.append(hall.dealer.bundle.dataset)
+        done.set()
+        await asyncio.gather(*looking)
+        return shown
+
+    settings = Settings.resolve(workspace=tmp_path / "w", environ={})
+    with Hall.open(settings, options(bundles_dir=folder)) as hall:
+        assert asyncio.run(switch_under_watch(hall)) == ["scenes", "faces"] * 10

@@ -110,6 +110,8 @@ class Hall:
         self.matchmaker = Matchmaker(rng=Dice())
         self._searching: tuple[Any, ...] = ()
         self._set_up_for: Bundle | None = None
+        # What was read before a change must not be acted on after it.
+        self._changing = asyncio.Lock()
         self._set_up(self._choose_bundle())
 
     @classmethod
@@ -355,11 +357,15 @@ class Hall:
 
         Raises ``InvalidInputs`` with every problem; nothing is changed then.
         """
+        async with self._changing:
+            await self._change_rules(changes, by)
+
+    async def _change_rules(self, changes: Mapping[str, Any], by: str) -> None:
         checked = changed(self.config, dict(changes), where="arena").arena.model_dump(mode="json")
         said = self._base.arena.model_dump(mode="json")
         for key in changes:
             await self.box.set_setting(key, checked[key], file_value=said[key], by=by)
-        await self.refresh()
+        await self._refresh()
 
     async def drop_rule(self, key: str, *, by: str) -> None:
         """Let the file speak again. Raises ``NotFound`` where nothing was set."""
@@ -373,13 +379,14 @@ class Hall:
 
         Raises ``NotFound`` or ``InputError`` of the shelf.
         """
-        before = self.bundle.dataset
-        await asyncio.to_thread(self.shelf.switch, dataset)
-        try:
-            await self.change_rules({"active_dataset_id": dataset}, by=by)
-        except EvenhandError:
-            await asyncio.to_thread(self.shelf.switch, before)
-            raise
+        async with self._changing:
+            before = self.bundle.dataset
+            await asyncio.to_thread(self.shelf.switch, dataset)
+            try:
+                await self._change_rules({"active_dataset_id": dataset}, by)
+            except EvenhandError:
+                await asyncio.to_thread(self.shelf.switch, before)
+                raise
         return self.bundle
 
     async def precompute(self, *, by: str) -> dict[str, Any]:
@@ -410,6 +417,10 @@ class Hall:
 
     async def refresh(self) -> None:
         """Take in what the database says now: settings, session, queries that may be shown."""
+        async with self._changing:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         shared = await asyncio.to_thread(read_shared, self.box)
         if shared == self._shared and self._set_up_for is self.bundle:
             return
