@@ -1,6 +1,6 @@
 """Draw the sheet of portraits that the documentation shows.
 
-    python docs/images/make_portraits_picture.py docs/images/portraits.png
+python docs/images/make_portraits_picture.py docs/images/portraits.png
 """
 
 from __future__ import annotations

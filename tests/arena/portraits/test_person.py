@@ -20,16 +20,18 @@ from evenhand.arena.portraits.person import (
 )
 from evenhand.errors import InputError
 
-N = 2000
+N = 1500
 
 
 @pytest.fixture(scope="module")
 def balanced() -> list[Person]:
+    """People of the balanced joint."""
     return people(N, 11)
 
 
 @pytest.fixture(scope="module")
 def skewed() -> list[Person]:
+    """People of the skewed joint."""
     return people(N, 12, joint=SKEWED)
 
 

@@ -17,6 +17,7 @@ from support.bundles import small_bundle
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Iterator[Bundle]:
+    """A small bundle, open."""
     found = open_bundle(small_bundle(tmp_path))
     yield found
     found.close()

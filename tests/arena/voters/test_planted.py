@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -89,6 +89,7 @@ def test_models_that_show_the_same_share_the_credit():
     assert voter.utility((), 0) == 0.0
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_any_strengths_give_a_choice(left: float, right: float):
     """However far apart, the law gives one of the choices and no warning."""
