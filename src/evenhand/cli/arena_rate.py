@@ -16,71 +16,80 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
+Votes = Annotated[
+    Path | None,
+    typer.Option(
+        "--votes",
+        metavar="FILE.csv",
+        help="Rate an exported CSV instead of the workspace's own votes.",
+        show_default=False,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", metavar="ID", help="Only votes on this.", show_default=False),
+]
+Session = Annotated[
+    str | None,
+    typer.Option("--session", metavar="NAME", help="Only this session's.", show_default=False),
+]
+Pool = Annotated[bool, typer.Option("--pool", help="Rate votes on several datasets as one.")]
+ByPart = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="query|dataset|session|group",
+        help="Rate each of them on its own, too.",
+        show_default=False,
+    ),
+]
+Field = Annotated[
+    str | None,
+    typer.Option(
+        "--field",
+        metavar="FIELD",
+        help="With --by group: the question voters answered about themselves.",
+        show_default=False,
+    ),
+]
+Checks = Annotated[
+    bool, typer.Option("--include-checks", help="Rate repeated battles like any other.")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="For Elo's K and start, and the models' names.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="DIR",
+        help="Write the report here: HTML, Markdown, JSON.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to the noun."""
     app.command("rate")(rate)
 
 
 def rate(
-    votes: Annotated[
-        Path | None,
-        typer.Option(
-            "--votes",
-            metavar="FILE.csv",
-            help="Rate an exported CSV instead of the workspace's own votes.",
-            show_default=False,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option("--dataset", metavar="ID", help="Only votes on this.", show_default=False),
-    ] = None,
-    session: Annotated[
-        str | None,
-        typer.Option("--session", metavar="NAME", help="Only this session's.", show_default=False),
-    ] = None,
-    pool: Annotated[
-        bool, typer.Option("--pool", help="Rate votes on several datasets as one.")
-    ] = False,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="query|dataset|session|group",
-            help="Rate each of them on its own, too.",
-            show_default=False,
-        ),
-    ] = None,
-    field: Annotated[
-        str | None,
-        typer.Option(
-            "--field",
-            metavar="FIELD",
-            help="With --by group: the question voters answered about themselves.",
-            show_default=False,
-        ),
-    ] = None,
-    include_checks: Annotated[
-        bool, typer.Option("--include-checks", help="Rate repeated battles like any other.")
-    ] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="For Elo's K and start, and the models' names.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            help="Write the report here: HTML, Markdown, JSON.",
-            show_default=False,
-        ),
-    ] = None,
+    votes: Votes = None,
+    dataset: Dataset = None,
+    session: Session = None,
+    pool: Pool = False,
+    by: ByPart = None,
+    field: Field = None,
+    include_checks: Checks = False,
+    config: Config = None,
+    output: Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,

@@ -14,14 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from evenhand.arena.config import Rules
-from evenhand.arena.ratings.parts import Part
 from evenhand.arena.ratings.strengths import Strengths, fit_strengths
 from evenhand.arena.ratings.votes import Ints, outcomes, rated, seen, select, tallies, used
 from evenhand.arena.spec import BOTH_BAD, BOTH_GOOD, VoteColumns
 from evenhand.stats.elo import elo, elo_order_sd
 from evenhand.stats.findings import Inference
 from evenhand.stats.rankings import rank_ranges
-from evenhand.stats.sequences import pair_sequences
+from evenhand.stats.sequences import e_benjamini_hochberg, e_values, pair_counts
 
 __all__ = ["Board", "BoardModel", "Effect", "Status", "board"]
 
@@ -281,25 +280,26 @@ def _notes(
             "Intervals and places hold for one look at this board, with voters as the unit. What is "
             "claimed below holds however often somebody looks."
         )
-    return [*notes, *_claims(Part(columns=votes, strengths=strengths), titles)]
+    return [*notes, *_claims(votes, titles)]
 
 
-def _claims(part: Part, titles: Mapping[str, str]) -> list[str]:
+def _claims(columns: VoteColumns, titles: Mapping[str, str]) -> list[str]:
     """Preferences that stand at any time of looking, the surest first (e-BH over all pairs)."""
-    columns = part.columns
-    found = pair_sequences(
-        columns.left, columns.right, outcomes(columns), columns.voter,
-        n_items=len(columns.models), level=LEVEL,
-    )  # fmt: skip
-    stand = sorted((one for one in found if one.q <= 1 - LEVEL), key=lambda one: one.q)
+    first = pair_counts(
+        columns.left, columns.right, outcomes(columns), columns.voter, n_items=len(columns.models)
+    )
+    q = e_benjamini_hochberg(e_values(first.ahead, first.behind))
+    stand = [at for at in np.argsort(q, kind="stable").tolist() if q[at] <= 1 - LEVEL]
     said = []
-    for one in stand[:MOST_CLAIMS]:
-        i, j = (one.i, one.j) if one.preference.value > 0 else (one.j, one.i)
-        ahead = max(one.preference.ahead, one.preference.behind)
-        first, second = (titles.get(columns.models[code], columns.models[code]) for code in (i, j))
+    for at in stand[:MOST_CLAIMS]:
+        ahead, behind, even = (
+            int(counts[at]) for counts in (first.ahead, first.behind, first.even)
+        )
+        pair = (int(first.i[at]), int(first.j[at]))
+        one, other = (columns.models[code] for code in (pair if ahead > behind else pair[::-1]))
         said.append(
-            f"{first} is preferred to {second}: by {ahead} of {one.preference.n} voters at their "
-            "first vote on the two."
+            f"{titles.get(one, one)} is preferred to {titles.get(other, other)}: by "
+            f"{max(ahead, behind)} of {ahead + behind + even} voters at their first vote on the two."
         )
     if len(stand) > len(said):
         said.append(f"And {len(stand) - len(said)} more pairs.")

@@ -49,6 +49,12 @@ __all__ = ["report"]
 MOST_SAID = 6
 """Differences told in sentences; the plot shows the rest."""
 
+MOST_DRAWN = 108
+"""More rows than three pictures hold are not drawn; the record has all."""
+
+MOST_LISTED = 2000
+"""Beyond this many estimates the page leaves out pairs; the record has all."""
+
 PAIRED = ("strength_difference", "preference_anytime", "voters_to_overturn", "votes_needed")
 """Estimates whose group and baseline are models."""
 
@@ -113,7 +119,7 @@ def report(analysed: Analysed, *, titles: Mapping[str, str], origin: str) -> Rep
         *_not_so(),
         *_missing(told),
         *unseen(Result(tuple(told.named("strength_difference", "side_effect")), ()), words),
-        *method(told.shown, words),
+        *method(told.shown, words, listed=_listed(told.shown)),
         *reproduce(_provenance(told, models, origin), words),
     ]
     datasets = [columns.datasets[code] for code in used(columns.dataset, len(columns.datasets))]
@@ -122,6 +128,12 @@ def report(analysed: Analysed, *, titles: Mapping[str, str], origin: str) -> Rep
         f"{origin}."
     )
     return Report(f"Arena: {', '.join(datasets)}", subtitle, blocks, analysed.result)
+
+
+def _listed(shown: Result) -> list[Estimate]:
+    if len(shown.estimates) <= MOST_LISTED:
+        return list(shown.estimates)
+    return [e for e in shown.estimates if e.name != "preference_anytime"][:MOST_LISTED]
 
 
 def _is_of_part(e: Estimate) -> bool:
@@ -310,12 +322,11 @@ def _pairs(told: _Told) -> Iterator[Block]:
             "looking (e-BH over all pairs). Each voter counts once per pair, so this needs more voters, "
             "not more votes."
         )
+        shown = anytime if len(anytime) <= MOST_DRAWN else stand[:MOST_DRAWN]
         charts = forests(
-            anytime, title="Preference at the first vote", measures=MEASURES, name="anytime"
+            shown, title="Preference at the first vote", measures=MEASURES, name="anytime"
         )
-        yield from (
-            charts if len(anytime) <= MOST_ROWS else (Fold("Preferences, pair by pair", charts),)
-        )
+        yield from charts if len(shown) <= MOST_ROWS else (Fold("Pair by pair", charts),)
 
 
 # ---------------------------------------------------------------------------- side
@@ -389,10 +400,11 @@ def _parts(told: _Told) -> Iterator[Block]:
             "A model may stand otherwise here than over all votes; with the votes split, intervals are "
             "wider, and of many parts some differ by chance."
         )
-    yield from forests(
-        strengths, title=f"Strength by {by}", measures=MEASURES, name="part-strengths"
-    )
-    pairs = [*told.named("strength_difference", part=True)]
+    drawn = strengths[:MOST_DRAWN]
+    yield from forests(drawn, title=f"Strength by {by}", measures=MEASURES, name="part-strengths")
+    if len(strengths) > len(drawn):
+        yield Text(f"{count(len(strengths) - len(drawn))} more are in report.json.")
+    pairs = told.named("strength_difference", part=True)[:MOST_DRAWN]
     if pairs:
         charts = forests(pairs, title=f"Differences by {by}", measures=MEASURES, name="part-pairs")
         yield Fold(f"{how_many(pairs, 'difference')} by {by}", charts)
