@@ -98,3 +98,21 @@ def test_wrong_questions_are_refused() -> None:
         voters_to_overturn(*votes, n_items=3, pair=(0, 3))
     with pytest.raises(NotIdentified):
         voters_to_overturn([0], [1], [0], [0], n_items=2)
+
+
+def test_an_order_that_hangs_on_one_voters_connection_says_so() -> None:
+    """Without its one supporter the leader has no win left: said, with no number made up."""
+    left, right = np.zeros(40, dtype=int), np.ones(40, dtype=int)
+    voter = np.where(np.arange(40) < 25, 0, np.arange(40))
+    outcome = (np.arange(40) >= 23).astype(int)
+    found = voters_to_overturn(left, right, outcome, voter, n_items=2, side=False)
+    assert (found.ahead, found.n) == (0, None)
+    assert "unconnected before their order turns" in str(found.note)
+
+
+def test_level_items_need_nobody() -> None:
+    """Items that are level are no order: nobody has to be left out."""
+    found = voters_to_overturn([0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1], range(4), n_items=2,
+                               side=False)  # fmt: skip
+    assert found.n == 0
+    assert found.before == pytest.approx(0)

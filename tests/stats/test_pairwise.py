@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from evenhand.errors import InputError, NotIdentified, StatsError
+from evenhand.errors import DidNotConverge, InputError, NotIdentified, StatsError
 from evenhand.stats.pairwise import PairwiseFit, pairwise
 from evenhand.stats.pairwise_model import (
     Comparisons,
@@ -419,3 +419,72 @@ def test_bca_without_the_voters_moves_is_refused() -> None:
     bare = replace(fit, spreads=fit.spreads._replace(moves=None))
     with pytest.raises(StatsError, match="too many for a BCa"):
         bare.difference(0, 1)
+
+
+def few_losses(losers: int) -> Votes:
+    """Twelve voters; only some of them ever saw item 1 lose."""
+    left, right = np.zeros(72, dtype=int), np.ones(72, dtype=int)
+    voter = np.repeat(np.arange(12), 6)
+    outcome = ((np.arange(72) % 6 < 4) | (voter >= losers)).astype(int)
+    return Votes(left, right, outcome, voter)
+
+
+def test_draws_without_an_estimate_are_told() -> None:
+    """A few draws that leave an item without a loss are counted in a note; many are an error."""
+    fit = pairwise(*few_losses(3), n_items=2, side=False, interval="percentile", draws=500)
+    assert fit.drawn is not None
+    assert 0 < 500 - len(fit.drawn) <= 25
+    assert "of the bootstrap draws were undefined and left out" in str(fit.warning)
+    rare = few_losses(3)
+    some = np.isin(np.arange(72) % 6, (3, 4)) & (rare.voter < 3)
+    others = rare._replace(left=np.where(some, 2, rare.left))  # item 2 is seen by three voters
+    unseen = pairwise(*others, n_items=3, side=False, interval="percentile", draws=500)
+    assert "undefined and left out" in str(unseen.warning)
+    with pytest.raises(StatsError, match="bootstrap draws have no finite estimate"):
+        pairwise(*few_losses(1), n_items=2, side=False, interval="percentile", draws=500)
+
+
+def test_a_tie_share_that_all_voters_have_gets_no_interval() -> None:
+    """Every voter ties once in three: nu has a value, and nothing to tell how sure it is."""
+    left, right = np.zeros(60, dtype=int), np.ones(60, dtype=int)
+    voter = np.repeat(np.arange(20), 3)
+    outcome = np.where(np.arange(60) % 3 == 2, 2, voter % 2)
+    fit = pairwise(left, right, outcome, voter, n_items=2, side=False)
+    assert fit.side is None
+    assert fit.tie is not None
+    assert fit.tie.value == pytest.approx(1.0)
+    assert (fit.tie.se, fit.tie.low) == (None, None)
+    assert "every cluster says the same" in str(fit.tie.warning)
+
+
+def test_voters_of_any_number_are_voters() -> None:
+    """Negative and huge codes of voters are told apart like any others."""
+    votes = crowd(np.random.default_rng(3), np.full(20, 20), np.array([0, 0.4]))
+    codes = np.array([-5, 10**15, *range(18)])
+    fit = pairwise(*votes, n_items=2)
+    other = pairwise(*votes[:3], codes[votes.voter], n_items=2)
+    assert other.se == pytest.approx(fit.se)
+    assert other.clusters.tolist() == sorted(codes.tolist())
+
+
+def test_a_likelihood_without_a_top_is_not_climbed_for_ever() -> None:
+    """Handed counts that were not checked, the iteration says that it did not converge."""
+    cells = np.zeros((2, 2, 3))
+    cells[0, 1] = 0, 5, 0
+    with pytest.raises(DidNotConverge, match="paired comparisons"):
+        maximise(PairCounts.of(cells), Terms(2, side=False, ties=False))
+
+
+def test_without_moves_degrees_are_those_of_the_clusters() -> None:
+    """Where the voters' moves are too many to keep, every interval has G - 1 degrees."""
+    from evenhand.stats.pairwise import _with_intervals
+    from evenhand.stats.rankings import simultaneous_differences
+
+    votes = crowd(np.random.default_rng(5), np.full(30, 20), np.array([0, 0.4, 0.2]))
+    fit = pairwise(*votes, n_items=3)
+    bare = _with_intervals(replace(fit, spreads=fit.spreads._replace(moves=None)))
+    assert bare.df.tolist() == [29, 29, 29]
+    assert bare.se == pytest.approx(fit.se)
+    assert bare.difference(0, 1).df == 29
+    narrower = simultaneous_differences(bare).high - simultaneous_differences(fit).high
+    assert (narrower <= 1e-12).all()

@@ -15,7 +15,6 @@ from evenhand.stats.totals import Floats
 
 __all__ = ["Overturn", "voters_to_overturn"]
 
-_MOST_ROUNDS = 20
 _LEVEL = 1e-9
 
 Flags = NDArray[np.bool_]
@@ -106,10 +105,8 @@ class _Search:
     def until_turned(self, theta: Floats, terms: Terms) -> tuple[Places, str | None]:
         """Clusters in the order in which they are left out, and why it did not turn."""
         dropped: Places = np.zeros(0, dtype=np.intp)
-        for _ in range(_MOST_ROUNDS):
-            gap = float(theta[self.ahead] - theta[self.behind])
-            if gap <= _LEVEL:
-                return dropped, None
+        # Every round leaves out at least one more cluster, so that it comes to an end.
+        while (gap := float(theta[self.ahead] - theta[self.behind])) > _LEVEL:
             kept = np.setdiff1d(np.arange(self.votes.n_clusters), dropped)
             part = self.votes.without(self._flags(dropped))
             contrast = np.zeros(terms.size)
@@ -123,9 +120,7 @@ class _Search:
                     f"leaving out {max(1, len(dropped))} clusters leaves the items unconnected "
                     "before their order turns"
                 )
-            if not len(more):
-                break
-        return dropped[:0], "no set of clusters was found that turns the order"
+        return dropped, None
 
     def shortened(self, dropped: Places) -> Places:
         """The shortest head of the list that turns the order, found by halving."""
@@ -161,14 +156,12 @@ class _Search:
 def _strongest(pull: Floats, gap: float) -> Places:
     """Clusters by falling pull until their pulls add up to the gap."""
     order = np.argsort(-pull, kind="stable")
-    order = order[pull[order] > 0]
-    enough = int(np.searchsorted(np.cumsum(pull[order]), gap))
-    return order[: enough + 1]
+    pulling = max(1, np.count_nonzero(pull > 0))
+    enough = int(np.searchsorted(np.cumsum(pull[order[:pulling]]), gap))
+    return order[: min(enough + 1, pulling)]
 
 
 def _fitted(votes: Comparisons, ties: bool, side: bool) -> tuple[Floats, Terms]:
-    if not len(votes):
-        raise NotIdentified([[i] for i in range(votes.n_items)], hint="no votes are left")
     counts = votes.counts()
     terms = Terms(votes.n_items, side, ties and bool(counts.tied.any()))
     require_identified(counts, terms)

@@ -295,7 +295,10 @@ def maximise(counts: PairCounts, terms: Terms) -> Floats:
     at = chances(theta, terms)
     reached, change = float(log_likelihood(theta, counts, terms, at)), np.inf
     for _ in range(_MOST_STEPS):
-        step = np.linalg.solve(information(counts.n, at, terms), score(counts, at, terms))
+        try:
+            step = np.linalg.solve(information(counts.n, at, terms), score(counts, at, terms))
+        except np.linalg.LinAlgError:  # run away so far that no vote informs any more
+            break
         while True:
             tried = theta + step
             at = chances(tried, terms)
