@@ -124,7 +124,7 @@ def visit(browser: Browser, server: ArenaServer) -> Iterator[Visit]:
             stack.callback(context.close)
             guest = Guest(at, context, context.new_page())
             _listen(guest)
-            guest.page.set_default_timeout(8000)
+            guest.page.set_default_timeout(20_000)
             if quiet:
                 guests.append(guest)
             return guest

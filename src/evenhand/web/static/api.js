@@ -1,6 +1,6 @@
 // The one way to the server: JSON in and out, and every failure as one kind of error.
 
-import { has, t } from "./texts.js";
+import { has, known, t } from "./texts.js";
 
 /** `status` is 0 where the server could not be reached at all. */
 export class Failure extends Error {
@@ -14,11 +14,18 @@ export class Failure extends Error {
 
   /** What happened and what to do, in the reader's language. */
   get advice() {
-    if (this.status === 429) return t("error.429", { n: Math.max(1, Math.ceil(this.retryAfter)) });
+    if (this.status === 429) return wait(this);
     if (this.status === 422) return t("error.422", { detail: this.message });
     if (has(`error.${this.status}`)) return t(`error.${this.status}`);
     return t(this.status >= 500 ? "error.server" : "error.other", { detail: this.message });
   }
+}
+
+function wait({ message, retryAfter }) {
+  if (known(message) !== message || has(`known.${message}`)) return known(message);
+  if (retryAfter >= 7200) return t("error.429_hours", { n: Math.ceil(retryAfter / 3600) });
+  if (retryAfter >= 120) return t("error.429_minutes", { n: Math.ceil(retryAfter / 60) });
+  return t("error.429", { n: Math.max(1, Math.ceil(retryAfter)) });
 }
 
 const TIMEOUT_MS = 20_000;
