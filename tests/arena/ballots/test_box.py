@@ -18,17 +18,26 @@ from evenhand.arena.spec import CHOICES, Battle, Vote, Voter
 from evenhand.errors import Conflict, Gone, InputError, NotFound, StorageError
 from evenhand.settings import Settings
 from evenhand.store.database import Durability
-from support.ballots import NOW, Planted, battle_for, fill, open_box
+from support.ballots import NOW, Planted, battle_for, fill, open_box, wipe
 from support.databases import DATABASES, settings_on
 
 LATER = NOW + timedelta(seconds=5)
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """A fresh database of each kind."""
-    with settings_on(request.param, tmp_path) as settings:
+@pytest.fixture(scope="module", params=DATABASES)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A database of each kind for all tests of this file."""
+    with settings_on(request.param, tmp_path_factory.mktemp("ballots")) as settings:
         yield settings
+
+
+@pytest.fixture
+def settings(shared: Settings) -> Iterator[Settings]:
+    """The same, empty."""
+    yield shared
+    wipe(shared)
 
 
 @pytest.fixture

@@ -17,17 +17,26 @@ from evenhand.arena.ballots.importing import import_legacy
 from evenhand.errors import Conflict, InputError
 from evenhand.settings import Settings
 from evenhand.stats.elo import elo
-from support.ballots import Planted, fill
+from support.ballots import Planted, fill, wipe
 from support.benchmark_rows import real_data
 from support.databases import DATABASES, settings_on
 from support.legacy_arena import legacy_arena, legacy_vote
 
 
-@pytest.fixture(params=DATABASES)
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
-    """A fresh workspace on a fresh database."""
-    with settings_on(request.param, tmp_path) as settings:
+@pytest.fixture(scope="module", params=DATABASES)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A database of each kind for all tests of this file."""
+    with settings_on(request.param, tmp_path_factory.mktemp("ballots")) as settings:
         yield settings
+
+
+@pytest.fixture
+def settings(shared: Settings) -> Iterator[Settings]:
+    """The same, empty."""
+    yield shared
+    wipe(shared)
 
 
 def test_sides_come_from_position_and_winner(settings: Settings, tmp_path: Path) -> None:

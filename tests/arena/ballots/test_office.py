@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from evenhand.arena.ballots.box import Box
 from evenhand.errors import InputError, NotFound
-from support.ballots import NOW, Planted, fill
+from evenhand.settings import Settings
+from support.ballots import NOW, Planted, fill, wipe
 from support.databases import DATABASES, settings_on
 
 
-@pytest.fixture(params=DATABASES)
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
-    """An open box on a fresh database of each kind."""
-    with settings_on(request.param, tmp_path) as settings, Box.open(settings) as box:
+@pytest.fixture(scope="module", params=DATABASES)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """A database of each kind for all tests of this file."""
+    with settings_on(request.param, tmp_path_factory.mktemp("ballots")) as settings:
+        yield settings
+
+
+@pytest.fixture
+def settings(shared: Settings) -> Iterator[Settings]:
+    """The same, empty."""
+    yield shared
+    wipe(shared)
+
+
+@pytest.fixture
+def box(settings: Settings) -> Iterator[Box]:
+    """An open box on it."""
+    with Box.open(settings) as box:
         yield box
 
 
@@ -72,7 +88,7 @@ def test_reset_marks_an_epoch(box: Box) -> None:
     async def main() -> None:
         await fill(box, Planted(voters=2, votes=3))
         epoch = await box.mark_epoch(by="admin", now=NOW)
-        assert epoch.after_vote == 6
+        assert epoch.after_vote == box.recent()[0]["n"]
         assert box.epochs() == [epoch]
 
     asyncio.run(main())

@@ -287,19 +287,18 @@ class Box(Desk):
     def stats(self, dataset: str | None = None, session: str | None = None) -> dict[str, Any]:
         """Live figures, as ``GET /api/admin/stats`` tells them (docs/reference/arena-api.md)."""
         columns, details = self.votes_and_details(dataset, session)
-        where, values = "1 = 1", {}
-        for name, value in (("dataset", dataset), ("session", details.session)):
-            if value is not None:
-                where += f" AND {name} = :{name}"
-                values[name] = value
+        wanted = {"dataset": dataset, "session": details.session}
+        values = {name: value for name, value in wanted.items() if value is not None}
+        mine = [f"{name} = :{name}" for name in values]
+
+        def count(*conditions: str) -> int:
+            where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+            query = f"SELECT count(*) AS n FROM arena_battles {where}"  # noqa: S608
+            return int(self._rows(query, **values)[0]["n"])
+
         # Two counts, each from the smallest index that answers it.
-        counts = self._rows(
-            f"SELECT (SELECT count(*) FROM arena_battles WHERE {where}) AS n, "  # noqa: S608
-            f"(SELECT count(*) FROM arena_battles WHERE skipped_at IS NOT NULL AND {where}) "
-            "AS skipped",
-            **values,
-        )[0]
-        return figures(columns, details, n_battles=counts["n"], n_skipped=counts["skipped"])
+        n_battles, n_skipped = count(*mine), count("skipped_at IS NOT NULL", *mine)
+        return figures(columns, details, n_battles=n_battles, n_skipped=n_skipped)
 
     def recent(self, limit: int = 50, *, before: int | None = None) -> list[dict[str, Any]]:
         """The newest votes that stand, newest first, every column.
