@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "methods" / "how-we-check.md"
 MODULES = ("agreement", "between_groups", "equivalence", "factors", "groups", "influence",
            "inversion", "logistic", "multiplicity", "ordinal", "paired", "pairwise",
-           "pairwise_graph", "pairwise_groups", "power", "proportions", "rank", "rankings",
+           "pairwise_graph", "pairwise_groups", "parity", "power", "proportions", "rank", "rankings",
            "reliability", "resample", "weights")  # fmt: skip
 # Sums, statistics to be handed over, and bookkeeping: tested, yet no statistics of their own.
 ARITHMETIC = {

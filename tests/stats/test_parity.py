@@ -51,6 +51,17 @@ def test_ndkl_against_scipy_entropy() -> None:
         assert value == pytest.approx(sum(parts) / sum(weights), abs=1e-12)
 
 
+def test_shares_times_skews_are_scipys_divergence() -> None:
+    """Skews weighted by the shares shown are the relative entropy, which scipy computes."""
+    rng = np.random.default_rng(1)
+    aim = np.array([0.5, 0.3, 0.2])
+    codes = rng.integers(0, 3, (50, 12))
+    shares = shares_at_k(codes, n_values=3, k=12)
+    skews = skew_at_k(codes, aim, k=12)
+    found = np.where(shares > 0, shares * np.where(shares > 0, skews, 0), 0).sum(axis=1)
+    np.testing.assert_allclose(found, stats.entropy(shares, aim, axis=1), atol=1e-12)
+
+
 def test_unknown_images_are_passed_over() -> None:
     """As if the ranking held the known ones alone; nothing known is NaN, never 0."""
     gaps, packed = [[-1, 0, -1, 1, 1, 0]], [[0, 1, 1, 0]]
