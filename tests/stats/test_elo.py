@@ -115,3 +115,14 @@ def test_one_order_has_no_spread() -> None:
     """A spread over fewer than two orders is refused, not zero."""
     with pytest.raises(InputError, match="no spread"):
         elo_order_sd([0], [1], [0], n_items=2, shuffles=1)
+
+
+def test_a_newcomer_in_a_long_log_has_its_spread() -> None:
+    """An item with three games among many plays them in every order: its spread is not near 0."""
+    left, right, outcome = coin_flips(6000, n_items=3, seed=5)
+    left[1000:1003], right[1000:1003], outcome[1000:1003] = 3, [0, 1, 2], [0, 1, 0]
+    found = elo_order_sd(left, right, outcome, n_items=4, shuffles=300, seed=2)
+    rng = np.random.default_rng(9)
+    orders = (rng.permutation(6000) for _ in range(60))
+    whole = [elo(left[o], right[o], outcome[o], n_items=4)[3] for o in orders]
+    assert found[3] == pytest.approx(np.std(whole, ddof=1), rel=0.35)

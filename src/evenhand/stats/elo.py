@@ -86,6 +86,7 @@ def elo_order_sd(
     The games are played in random orders and the standard deviation over orders is taken. Of a
     long log only as many last games of each order are played as it takes to forget the start
     (a game takes ``k ln(10) / 400 p (1 - p)`` off it), at most 20,000: more would change nothing.
+    An item with too few games for that plays all of them in every order.
 
     Args:
         shuffles: how many orders.
@@ -100,16 +101,18 @@ def elo_order_sd(
     Example:
         >>> games = [0] * 10, [1] * 10, [0, 1] * 5                 # five wins each
         >>> elo_order_sd(*games, n_items=2, shuffles=1000, seed=1).round()
-        array([10., 10.])
+        array([9., 9.])
     """
     if shuffles < 2:
         raise InputError(f"{shuffles} orders have no spread; take at least 2", where="shuffles")
     lefts, rights, outcomes = _games(left, right, outcome, n_items)
-    n = len(lefts)
-    last = min(n, _enough(lefts, rights, n_items, k))
+    few, others, last = _split(lefts, rights, n_items, k)
     rng = np.random.default_rng(seed)
-    drawn = [rng.choice(n, size=last, replace=False) for _ in range(shuffles if n else 0)]
-    orders = np.stack(drawn, axis=1) if drawn else np.empty((0, shuffles), dtype=np.int64)
+    drawn = [
+        rng.permutation(np.concatenate((few, rng.choice(others, size=last, replace=False))))
+        for _ in range(shuffles)
+    ]
+    orders = np.stack(drawn, axis=1)
     scores = np.array(SCORES)[outcomes]
     ratings = np.full((shuffles, n_items), float(start))
     every = np.arange(shuffles)
@@ -123,14 +126,23 @@ def elo_order_sd(
     return spread
 
 
-def _enough(left: Ints, right: Ints, n_items: int, k: float) -> int:
-    """Games until the item that plays least has forgotten its start."""
+def _split(left: Ints, right: Ints, n_items: int, k: float) -> tuple[Ints, Ints, int]:
+    """Games of items with few of them, the other games, and how many of these are enough.
+
+    Enough is when the item that plays least has forgotten its start; one that never will plays
+    all its games in every order.
+    """
     played = np.bincount(np.concatenate((left, right)), minlength=n_items)
-    least = int(played[played > 0].min()) if len(left) else 1
     # A game between unequal items, .9 to .1, teaches least of those that matter.
-    rate = k * math.log(10) / 400 * 0.09
-    own = -math.log(FORGOTTEN) / rate
-    return min(MOST_GAMES, math.ceil(own * len(left) / least))
+    needed = -math.log(FORGOTTEN) / (k * math.log(10) / 400 * 0.09)
+    rare = played <= needed
+    of_few = rare[left] | rare[right]
+    few, others = np.flatnonzero(of_few), np.flatnonzero(~of_few)
+    if not len(others):
+        return few, others, 0
+    least = int(played[~rare].min())
+    last = min(MOST_GAMES, math.ceil(needed * len(left) / least))
+    return few, others, min(len(others), last)
 
 
 def _games(
