@@ -105,9 +105,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArenaServer]:
     """An arena with four models and no reasons asked."""
     folder = tmp_path_factory.mktemp("arena")
     bundle = small_bundle(folder)
-    with arena_server(
-        folder, bundle=bundle, rules={"why_rate": 0, "title": "Test arena"}
-    ) as arena:
+    rules = {
+        "title": "Test arena",
+        "why_rate": 0,
+        "early_voters": 500,
+        "leaderboard_every_s": 0,
+    }
+    with arena_server(folder, bundle=bundle, rules=rules) as arena:
         yield arena
 
 

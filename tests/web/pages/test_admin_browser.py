@@ -18,6 +18,14 @@ SCRIPT = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 NEW_YORK = "America/New_York"
 
 
+def fill(server: ArenaServer) -> None:
+    """Twenty voters with two votes each, enough that every model meets others and has an interval."""
+    for _ in range(20):
+        voter = server.voter(nickname="somebody")
+        voter.vote("left", seen={"left": 3, "right": 4})
+        voter.vote("right")
+
+
 def ready(page: Any, section: str) -> None:
     """Open a section and wait until it is drawn."""
     page.click(f".tabs a[href='#{section}']")
@@ -27,8 +35,7 @@ def ready(page: Any, section: str) -> None:
 
 def test_a_vote_is_seen_by_the_admin_and_on_the_board(visit: Visit, server: ArenaServer) -> None:
     """What somebody votes in one browser stands on the admin page of another, and counts on the board."""
-    for _ in range(3):
-        server.voter(nickname="somebody").vote("right", seen={"left": 3, "right": 4})
+    fill(server)
     before = len(server.hall.box.votes())
     voter = visit().battle("nurse")
     voter.keyboard.press("1")
@@ -43,6 +50,7 @@ def test_a_vote_is_seen_by_the_admin_and_on_the_board(visit: Visit, server: Aren
     ready(page, "board")
     page.locator(".board tbody tr").first.wait_for()
     assert page.locator(".board tbody tr").count() == 4
+    assert page.locator(".board .whisker").count() == 4
 
 
 @pytest.mark.slow
@@ -50,8 +58,7 @@ def test_figures_refresh_by_themselves_and_the_side_test_has_words(
     visit: Visit, server: ArenaServer
 ) -> None:
     """The side test says what was found with its interval; every pair has a cell; reasons have denominators."""
-    for _ in range(12):
-        server.voter().vote("right")
+    fill(server)
     page = visit().sign_in()
     page.locator(".overview .card").first.wait_for()
     words = page.inner_text(".overview")
@@ -212,7 +219,7 @@ def test_the_board_shows_intervals_and_stays_private_when_asked(
     visit: Visit, server: ArenaServer
 ) -> None:
     """Ranks, strengths with drawn intervals and a warning while it is early; nothing while it is private."""
-    server.voter().vote()
+    fill(server)
     guest = visit()
     page = guest.open("/leaderboard")
     page.locator(".board tbody tr").first.wait_for()
