@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
 import typer
+
+from evenhand.cli import (
+    arena_bundle,
+    arena_demo,
+    arena_export,
+    arena_import,
+    arena_parity,
+    arena_precompute,
+    arena_rate,
+    arena_serve,
+    arena_voters,
+)
 
 __all__ = ["app"]
 
@@ -14,16 +23,15 @@ app = typer.Typer(
 )
 
 # In the order in which an arena needs them.
-for name in (
-    "arena_precompute",
-    "arena_bundle",
-    "arena_parity",
-    "arena_serve",
-    "arena_voters",
-    "arena_rate",
-    "arena_export",
-    "arena_import",
-    "arena_demo",
+for module in (
+    arena_demo,
+    arena_precompute,
+    arena_bundle,
+    arena_serve,
+    arena_voters,
+    arena_rate,
+    arena_parity,
+    arena_export,
+    arena_import,
 ):
-    if find_spec(f"evenhand.cli.{name}"):
-        import_module(f"evenhand.cli.{name}").register(app)
+    module.register(app)

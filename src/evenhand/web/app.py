@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -21,8 +19,10 @@ from starlette.types import ASGIApp
 from evenhand.errors import EvenhandError
 from evenhand.web.answers import error_answer
 from evenhand.web.hall import Hall
+from evenhand.web.routes.admin import admin_routes_of
 from evenhand.web.routes.health import health_of
 from evenhand.web.routes.images import image_of, images_of
+from evenhand.web.routes.pages import pages_of
 from evenhand.web.routes.public import public_of, shortcuts_of
 from evenhand.web.security import Front
 from evenhand.web.visitors import VOTER_COOKIE
@@ -75,19 +75,10 @@ def create_app(hall: Hall) -> FastAPI:
     for kind in (EvenhandError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _explain)
     app.add_exception_handler(Exception, _fail)
-    for router in (public_of(hall), images_of(hall), health_of(hall), *_more(hall)):
-        app.include_router(router)
+    for routes in (public_of, images_of, health_of, admin_routes_of, pages_of):
+        app.include_router(routes(hall))
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
-
-
-def _more(hall: Hall) -> list[APIRouter]:
-    named = (("admin", "router_of"), ("pages", "pages_of"))
-    return [
-        getattr(import_module(f"evenhand.web.routes.{name}"), maker)(hall)
-        for name, maker in named
-        if find_spec(f"evenhand.web.routes.{name}")
-    ]
 
 
 def _lifespan(hall: Hall) -> Any:

@@ -22,12 +22,12 @@ from evenhand.web.routes.admin_export import add_exports
 from evenhand.web.routing import Plain, body_of, errors, path_id, query_text
 from evenhand.web.security import is_https
 
-__all__ = ["router_of"]
+__all__ = ["admin_routes_of"]
 
 MOST_ROWS = 500
 
 
-def router_of(hall: Hall) -> APIRouter:
+def admin_routes_of(hall: Hall) -> APIRouter:
     """The routes, over one hall."""
     router = APIRouter(route_class=Plain, prefix="/api/admin", tags=["admin"])
     _add_signing(router, hall)
