@@ -203,7 +203,6 @@ class _Found:
 def _found(settings: Settings, bundle: Path, config: Path, output: Path) -> _Found:
     """Ratings from the ballot box, parity from the bundle, and whether votes follow it."""
     from contextlib import closing
-    from dataclasses import replace
 
     from evenhand.arena.bundles.reading import open_bundle
     from evenhand.arena.config import load_config
@@ -221,8 +220,8 @@ def _found(settings: Settings, bundle: Path, config: Path, output: Path) -> _Fou
         parity = analyse_parity(shown, attributes=ATTRIBUTES, k=K)
         follow = votes_follow(found.columns, shown, parity)
     titles = {model.id: model.title for model in load_config(config).models}
-    page = report(rated, titles=titles, origin=found.origin)
-    page = replace(page, blocks=(*page.blocks, *parity_blocks(parity, follow)))
+    beside = parity_blocks(parity, follow)
+    page = report(rated, titles=titles, origin=found.origin, beside=beside)
     return _Found(rated.result, parity.result, follow, write(page, output / "report")["html"])
 
 

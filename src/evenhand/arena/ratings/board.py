@@ -269,18 +269,20 @@ def _too_early(
     return None
 
 
+ONE_LOOK = "Intervals and places hold for one look at this board, with voters as the unit. "
+CLAIMED = "What is claimed below holds however often somebody looks."
+NOT_CLAIMED = "Nothing can be claimed yet that would hold however often somebody looks."
+
+
 def _notes(
     votes: VoteColumns, strengths: Strengths, titles: Mapping[str, str], *, mixed: bool
 ) -> list[str]:
     if mixed or not len(votes):
         return []
-    notes = list(strengths.notes)
+    notes, claims = list(strengths.notes), _claims(votes, titles)
     if strengths.fit is not None:
-        notes.append(
-            "Intervals and places hold for one look at this board, with voters as the unit. What is "
-            "claimed below holds however often somebody looks."
-        )
-    return [*notes, *_claims(votes, titles)]
+        notes.append(ONE_LOOK + (CLAIMED if claims else NOT_CLAIMED))
+    return [*notes, *claims]
 
 
 def _claims(columns: VoteColumns, titles: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,13 +91,20 @@ class _Told:
         return self.titles.get(model, model)
 
 
-def report(analysed: Analysed, *, titles: Mapping[str, str], origin: str) -> Report:
+def report(
+    analysed: Analysed,
+    *,
+    titles: Mapping[str, str],
+    origin: str,
+    beside: Sequence[Block] = (),
+) -> Report:
     """The report of rated votes.
 
     Args:
         analysed: what ``analyse`` found.
         titles: models' names for people, by id; ids where there is none.
         origin: where the votes are from, in words.
+        beside: a section to stand beside the votes, such as what parity measured.
     """
     words = Words(
         measures=MEASURES, units="Votes", done="votes cast", parts="By query, dataset or session"
@@ -115,6 +122,7 @@ def report(analysed: Analysed, *, titles: Mapping[str, str], origin: str) -> Rep
         *_parts(told),
         *_hangs_on(told),
         *_voters(told),
+        *beside,
         *_elo(told),
         *_not_so(),
         *_missing(told),

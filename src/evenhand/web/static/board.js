@@ -91,4 +91,4 @@ function sideEffect(effect) {
   return make("p", { class: "soft" }, t(key, words));
 }
 
-export const pValue = (p) => (p === null || p === undefined ? "–" : p < 0.001 ? `< ${decimal(0.001, 3)}` : decimal(p, 3));
+export const pValue = (p) => (p === null || p === undefined ? "–" : p < 0.001 ? `< ${decimal(0.001, 3)}` : `= ${decimal(p, 3)}`);
