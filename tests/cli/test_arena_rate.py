@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("arena")
 
     async def cast() -> None:
+        """Fill the box."""
         with open_box(folder) as box:
             await fill(box, Planted(side=0.8, voters=24, votes=16))
             await box.mark_epoch(by="test", now=NOW + timedelta(hours=1))

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from evenhand.errors import Denied, InputError
 from evenhand.web.admin_auth import COOKIE, CSRF_HEADER, TOKEN_HEADER
 from evenhand.web.hall import Hall
+from evenhand.web.limits import household
 
 __all__ = ["ADMIN", "admin_of", "count_of"]
 
@@ -27,7 +28,8 @@ def admin_of(hall: Hall, request: Request) -> str:
     given = request.headers.get(TOKEN_HEADER)
     now = time.time()
     if given is not None:
-        hall.admin.check_token(given, address=request.scope["evenhand.address"], now=now)
+        address = household(request.scope["evenhand.address"])
+        hall.admin.check_token(given, address=address, now=now)
         return "admin by token"
     cookie = request.cookies.get(COOKIE)
     if cookie is None:

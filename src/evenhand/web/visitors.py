@@ -11,6 +11,7 @@ from evenhand.arena.config import Rules
 from evenhand.errors import Denied, InputError, TooMany
 from evenhand.web import admin_auth
 from evenhand.web.admin_auth import AdminAuth
+from evenhand.web.limits import household
 
 __all__ = ["VOTER_COOKIE", "VOTER_LASTS_S", "checked_profile", "is_admin", "token_of"]
 
@@ -43,7 +44,7 @@ def is_admin(admin: AdminAuth, request: Request) -> bool:
     """Whether an admin asks, by token or cookie. A wrong token counts as a guess."""
     given = request.headers.get(admin_auth.TOKEN_HEADER)
     cookie = request.cookies.get(admin_auth.COOKIE)
-    address = request.scope["evenhand.address"]
+    address = household(request.scope["evenhand.address"])
     try:
         if given is not None:
             admin.check_token(given, address=address, now=time.time())

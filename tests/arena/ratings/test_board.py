@@ -26,6 +26,7 @@ KEYS = {
 
 
 def made(rows: list[VoteRow], **fields: object) -> Board:
+    """The board of these votes."""
     return board(columns_of(rows), rules=Rules(), titles={"m2": "Model two"}, **fields)  # type: ignore[arg-type]
 
 

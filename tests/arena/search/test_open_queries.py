@@ -184,6 +184,7 @@ class Slow:
         self.wait, self.calls, self.threads = wait, 0, set[str]()
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Wait, then answer."""
         self.calls += 1
         self.threads.add(threading.current_thread().name)
         assert self.wait.wait(10)
@@ -199,6 +200,7 @@ def test_the_event_loop_is_never_held_up(bundle: Bundle) -> None:
     asked = OpenQueries(bundle, rules=RULES)
 
     async def many() -> list[float]:
+        """Ten who ask at once, and how long the loop stood still meanwhile."""
         tasks = [asyncio.create_task(asked.rank("An engineer", ["m0"], 5)) for _ in range(10)]
         gaps = []
         for _ in range(10):
@@ -224,6 +226,7 @@ def test_too_many_searches_are_turned_away(bundle: Bundle) -> None:
     asked = OpenQueries(bundle, rules=RULES)
 
     async def flood() -> list[object]:
+        """Eighty different queries at once."""
         tasks = [asyncio.create_task(asked.rank(f"query {n}", ["m0"], 5)) for n in range(80)]
         await asyncio.sleep(0.01)
         wait.set()

@@ -17,6 +17,7 @@ from evenhand.web.admin_auth import COOKIE, SESSION_S
 from evenhand.web.answers import JSON, answer
 from evenhand.web.bodies import schema_of
 from evenhand.web.hall import Hall
+from evenhand.web.limits import household
 from evenhand.web.routes.admin_arena import add_arena
 from evenhand.web.routes.admin_export import add_exports
 from evenhand.web.routing import Plain, body_of, errors, path_id, query_text
@@ -50,7 +51,7 @@ def _add_signing(router: APIRouter, hall: Hall) -> None:
         body = await body_of(request, bodies.SignIn)
         address = request.scope["evenhand.address"]
         try:
-            session = hall.admin.sign_in(body.token, address=address, now=time.time())
+            session = hall.admin.sign_in(body.token, address=household(address), now=time.time())
         except (Denied, TooMany) as error:
             await _note(hall, "nobody", "admin.refused", address, {"why": type(error).__name__})
             raise
