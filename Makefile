@@ -30,8 +30,8 @@ demo: $(VENV)/.core  ## run the demo; MODEL=ollama/… asks a real model instead
 	$(BIN)/evenhand demo --model '$(MODEL)' --output '$(REPORT)'
 
 check: $(VENV)/.dev  ## format, lint, types
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks training
+	$(BIN)/ruff check src tests benchmarks training
 	$(BIN)/mypy
 	$(BIN)/interrogate -q tests
 
@@ -48,8 +48,8 @@ bench: $(VENV)/.dev  ## speed, as ratios in one run
 	$(BIN)/python benchmarks/run.py
 
 format: $(VENV)/.dev  ## write the format that check asks for
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks training
+	$(BIN)/ruff check --fix src tests benchmarks training
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .venv-extras .venv-inspect dist build .mypy_cache .pytest_cache .ruff_cache

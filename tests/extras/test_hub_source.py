@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -18,8 +17,6 @@ pytestmark = [
     pytest.mark.extras,
     pytest.mark.filterwarnings("ignore"),  # of the library about itself
 ]
-if importlib.util.find_spec("datasets") is None:
-    pytest.skip("datasets is not installed", allow_module_level=True)
 
 
 @pytest.fixture

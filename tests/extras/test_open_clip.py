@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -19,24 +18,31 @@ pytestmark = [
     pytest.mark.extras,
     pytest.mark.filterwarnings("ignore"),  # of torch and timm about themselves
 ]
-if importlib.util.find_spec("open_clip") is None:
-    pytest.skip("open_clip is not installed", allow_module_level=True)
-torch: Any = pytest.importorskip("torch")
-
-# PyPI's torchvision is built for CUDA; beside a torch for the processor its compiled operators do
-# not load, and importing it fails for want of their names. open_clip uses none of them.
-_NAMES = torch.library.Library("torchvision", "FRAGMENT")
-for _name in ("nms", "qnms"):
-    if not hasattr(torch.ops.torchvision, _name):
-        _NAMES.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 TEXTS = ["a photo of a doctor", "Nurse  AT work!", "", "Zoë", "x " * 60]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def operators() -> Any:
+    """Names for two operators of torchvision, which open_clip imports and does not use.
+
+    PyPI's torchvision is built for CUDA; beside a torch for the processor its compiled operators
+    do not load, and importing it fails for want of their names.
+    """
+    import torch
+
+    names = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            names.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return names
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP of two layers with random weights, in open_clip's own layout."""
     import open_clip
+    import torch
 
     place = tmp_path_factory.mktemp("open_clip")
     vision = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16}
@@ -63,6 +69,7 @@ def pictures(n: int) -> list[Image.Image]:
 def test_rows_are_the_models_own(folder: Path) -> None:
     """Images and texts as the library's own calls give them, at length 1."""
     import open_clip
+    import torch
 
     encoder = open_encoder("open_clip", model_name=f"local-dir:{folder}", device="cpu")
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")

@@ -92,11 +92,7 @@ class _Told:
 
 
 def report(
-    analysed: Analysed,
-    *,
-    titles: Mapping[str, str],
-    origin: str,
-    beside: Sequence[Block] = (),
+    analysed: Analysed, *, titles: Mapping[str, str], origin: str, beside: Sequence[Block] = ()
 ) -> Report:
     """The report of rated votes.
 
@@ -124,7 +120,8 @@ def report(
         *_voters(told),
         *beside,
         *_elo(told),
-        *_not_so(),
+        Heading("How not to read this"),
+        Items(HOW_NOT_TO),
         *_missing(told),
         *unseen(Result(tuple(told.named("strength_difference", "side_effect")), ()), words),
         *method(told.shown, words, listed=_listed(told.shown)),
@@ -470,11 +467,6 @@ def _elo(told: _Told) -> Iterator[Block]:
         "points (standard deviation), and it never settles, however many votes come. Compare models by "
         "strength."
     )
-
-
-def _not_so() -> Iterator[Block]:
-    yield Heading("How not to read this")
-    yield Items(HOW_NOT_TO)
 
 
 def _missing(told: _Told) -> Iterator[Block]:
