@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL.Image import Image
 
 from evenhand.errors import InputError, SubjectError
-from evenhand.models.encoder import Embeddings
 from evenhand.models.encoder_card import Card
-from evenhand.models.encoder_pixels import unit_rows
-from evenhand.models.text_export import (
-    NotPortable,
-    exported,
-    frame,
-    named_device,
-    shared_name,
-    weights_digest,
-)
+from evenhand.models.text_export import NotPortable, exported, frame, shared_name
+from evenhand.models.torch_encoder import TorchEncoder, first_line, place_of
 
 __all__ = ["OpenClipEncoder", "check"]
-
-_log = logging.getLogger(__name__)
 
 
 def check(model_name: str, pretrained: str) -> None:
@@ -59,20 +46,18 @@ def check(model_name: str, pretrained: str) -> None:
         )
 
 
-class OpenClipEncoder:
-    """A model of open_clip with its own preprocessing and tokenizer, in float32."""
+class OpenClipEncoder(TorchEncoder):
+    """A model of open_clip with its own preprocessing and tokenizer."""
 
     def __init__(
         self, model: Any, preprocess: Any, tokenizer: Any, *, device: str, names: tuple[str, str]
     ) -> None:
-        self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
-        self._device = device
-        self._names = names
-        self._dim = int(self.encode_texts(["a"]).shape[1])
-        self._portable: Mapping[str, bytes] | None = None
-        self._why_not = ""
+        self._pretrained = names[1]
+        super().__init__(
+            model, backend="open_clip", package="open_clip_torch", name=names[0], device=device
+        )
 
     @classmethod
     def load(
@@ -92,91 +77,43 @@ class OpenClipEncoder:
         import open_clip
 
         check(model_name, pretrained)
-        try:
-            place = named_device(device)
-        except ValueError as error:
-            raise InputError(str(error), where="device") from None
+        place = place_of(device)
         try:
             model, _, preprocess = open_clip.create_model_and_transforms(
                 model_name, pretrained=pretrained or None, device=place, precision="fp32"
             )
             tokenizer = open_clip.get_tokenizer(model_name)
         except Exception as error:  # of whatever the library, the hub or the disk raise
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise SubjectError(
-                f"cannot be loaded: {first}", model=f"open_clip/{model_name}"
+                f"cannot be loaded: {first_line(error)}", model=f"open_clip/{model_name}"
             ) from error
         names = (shared_name(model_name), shared_name(pretrained))
         return cls(model.eval(), preprocess, tokenizer, device=place, names=names)
 
-    @property
-    def dim(self) -> int:
-        return self._dim
+    def _text_row(self, text: str) -> Any:
+        return self._model.encode_text(self._tokenizer([text]).to(self._device))
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Rows of length 1, one per text, each encoded by itself."""
+    def _image_rows(self, images: Sequence[Image]) -> Any:
         import torch
 
-        rows = []
-        with torch.inference_mode():
-            for text in texts:
-                tokens = self._tokenizer([text]).to(self._device)
-                rows.append(self._model.encode_text(tokens).float().cpu().numpy())
-        return self._unit(np.concatenate(rows) if rows else np.empty((0, self._dim), np.float32))
+        batch = torch.stack([self._preprocess(image) for image in images])
+        return self._model.encode_image(batch.to(self._device))
 
-    def encode_images(self, images: Sequence[Image]) -> Embeddings:
-        """Rows of length 1, one per image. Goes through ``images`` once, in order."""
-        import torch
-
-        if not len(images):
-            return np.empty((0, self._dim), dtype=np.float32)
-        with torch.inference_mode():
-            batch = torch.stack([self._preprocess(image) for image in images]).to(self._device)
-            return self._unit(self._model.encode_image(batch).float().cpu().numpy())
-
-    def about(self) -> Mapping[str, str]:
-        """Name, weights and their hash, libraries and device."""
-        name, pretrained = self._names
-        said = {
-            "backend": "open_clip", "name": name, "pretrained": pretrained,
-            "weights sha256": weights_digest(self._model), "device": self._device,
-            "open_clip": version("open_clip_torch"), "torch": version("torch"),
-        }  # fmt: skip
-        if self.portable_text() is None:
-            said["portable_text"] = f"no: {self._why_not}"
-        return said
-
-    def portable_text(self) -> Mapping[str, bytes] | None:
-        """The text tower as ONNX with its tokenizer; None, and the reason in ``about``, where it
-        cannot be exported."""
-        if self._portable is None and not self._why_not:
-            try:
-                self._portable = self._export()
-            except NotPortable as error:
-                self._why_not = str(error)
-                _log.warning("%s: no text encoder for open queries: %s", self._names[0], error)
-        return self._portable
+    def _which(self) -> Mapping[str, str]:
+        return {"pretrained": self._pretrained}
 
     def _export(self) -> Mapping[str, bytes]:
         tokens = self._tokenizer(["a photo of a doctor"]).to(self._device)
         length = int(tokens.shape[1])
         tokenizer, pad = _portable_tokenizer(self._tokenizer)
         card = Card(
-            name=self._names[0], image_size=224, mean=(0.5,) * 3, std=(0.5,) * 3,
+            name=self._name, image_size=224, mean=(0.5,) * 3, std=(0.5,) * 3,
             context_length=length, pad_id=pad, dim=self._dim,
-            origin=f"open_clip {self._names[0]} {self._names[1]}".strip(),
+            origin=f"open_clip {self._name} {self._pretrained}".strip(),
         )  # fmt: skip
         tower = frame(self._model.encode_text)
         tower.model = self._model
         return exported(tower, tokens, tokenizer, card, self.encode_texts)
-
-    def _unit(self, rows: Any) -> Embeddings:
-        try:
-            return unit_rows(rows)
-        except ValueError as error:
-            raise SubjectError(
-                f"encoding failed: {error}", model=f"open_clip/{self._names[0]}"
-            ) from None
 
 
 def _portable_tokenizer(tokenizer: Any) -> tuple[bytes, int]:

@@ -6,30 +6,17 @@ imported when a model is loaded.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 from PIL.Image import Image
 
 from evenhand.errors import InputError, SubjectError
-from evenhand.models.encoder import Embeddings
 from evenhand.models.encoder_card import Card
-from evenhand.models.encoder_pixels import unit_rows
-from evenhand.models.text_export import (
-    NotPortable,
-    exported,
-    frame,
-    named_device,
-    shared_name,
-    weights_digest,
-)
+from evenhand.models.text_export import NotPortable, exported, frame, shared_name
+from evenhand.models.torch_encoder import TorchEncoder, first_line, place_of
 
 __all__ = ["TransformersEncoder", "check"]
-
-_log = logging.getLogger(__name__)
 
 LONGEST_CONTEXT = 512
 """Where a model does not say how long a text may be."""
@@ -47,12 +34,12 @@ def check(name: str, revision: str) -> None:
         AutoConfig.from_pretrained(name, revision=revision or None)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"{name!r} cannot be had: {_first_line(error)}", where="model_name"
+            f"{name!r} cannot be had: {first_line(error)}", where="model_name"
         ) from None
 
 
-class TransformersEncoder:
-    """A dual encoder with its own image processor and tokenizer, in float32."""
+class TransformersEncoder(TorchEncoder):
+    """A dual encoder with its own image processor and tokenizer; texts are padded to the context."""
 
     def __init__(
         self,
@@ -64,16 +51,13 @@ class TransformersEncoder:
         name: str,
         revision: str = "",
     ) -> None:
-        self._model = model
         self._processor = processor
         self._tokenizer = tokenizer
-        self._device = device
-        self._name = name
         self._revision = revision
         self._length = _context(model, tokenizer)
-        self._dim = int(self.encode_texts(["a"]).shape[1])
-        self._portable: Mapping[str, bytes] | None = None
-        self._why_not = ""
+        super().__init__(
+            model, backend="transformers", package="transformers", name=name, device=device
+        )
 
     @classmethod
     def load(cls, name: str, *, revision: str = "", device: str = "auto") -> TransformersEncoder:
@@ -85,10 +69,7 @@ class TransformersEncoder:
         """
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-        try:
-            place = named_device(device)
-        except ValueError as error:
-            raise InputError(str(error), where="device") from None
+        place = place_of(device)
         told = f"transformers/{shared_name(name)}"
         at = revision or None
         try:
@@ -96,7 +77,7 @@ class TransformersEncoder:
             processor = AutoImageProcessor.from_pretrained(name, revision=at)
             tokenizer = AutoTokenizer.from_pretrained(name, revision=at)
         except Exception as error:  # of whatever the library, the hub or the disk raise
-            raise SubjectError(f"cannot be loaded: {_first_line(error)}", model=told) from error
+            raise SubjectError(f"cannot be loaded: {first_line(error)}", model=told) from error
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
             raise SubjectError(
                 f"a {model.config.model_type} gives no features of images and texts in one space; "
@@ -108,58 +89,20 @@ class TransformersEncoder:
             revision=str(getattr(model.config, "_commit_hash", None) or revision),
         )  # fmt: skip
 
-    @property
-    def dim(self) -> int:
-        return self._dim
+    def _text_row(self, text: str) -> Any:
+        return _rows(self._model.get_text_features(**self._tokens(text)))
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Rows of length 1, one per text, each padded to the context and encoded by itself."""
+    def _image_rows(self, images: Sequence[Image]) -> Any:
         import torch
 
-        rows = []
-        with torch.inference_mode():
-            for text in texts:
-                said = self._tokens(text)
-                found = _rows(self._model.get_text_features(**said))
-                rows.append(found.float().cpu().numpy())
-        return self._unit(np.concatenate(rows) if rows else np.empty((0, self._dim), np.float32))
-
-    def encode_images(self, images: Sequence[Image]) -> Embeddings:
-        """Rows of length 1, one per image. Goes through ``images`` once, in order."""
-        import torch
-
-        if not len(images):
-            return np.empty((0, self._dim), dtype=np.float32)
         ready = [
             self._processor(images=image, return_tensors="pt")["pixel_values"] for image in images
         ]
-        with torch.inference_mode():
-            batch = torch.cat(ready).to(self._device)
-            found = _rows(self._model.get_image_features(pixel_values=batch))
-            return self._unit(found.float().cpu().numpy())
+        batch = torch.cat(ready).to(self._device)
+        return _rows(self._model.get_image_features(pixel_values=batch))
 
-    def about(self) -> Mapping[str, str]:
-        """Name, revision, the weights' hash, libraries and device."""
-        said = {
-            "backend": "transformers", "name": self._name, "revision": self._revision,
-            "model_type": str(self._model.config.model_type),
-            "weights sha256": weights_digest(self._model), "device": self._device,
-            "transformers": version("transformers"), "torch": version("torch"),
-        }  # fmt: skip
-        if self.portable_text() is None:
-            said["portable_text"] = f"no: {self._why_not}"
-        return said
-
-    def portable_text(self) -> Mapping[str, bytes] | None:
-        """The text tower as ONNX with its tokenizer; None, and the reason in ``about``, where it
-        cannot be exported."""
-        if self._portable is None and not self._why_not:
-            try:
-                self._portable = self._export()
-            except NotPortable as error:
-                self._why_not = str(error)
-                _log.warning("%s: no text encoder for open queries: %s", self._name, error)
-        return self._portable
+    def _which(self) -> Mapping[str, str]:
+        return {"revision": self._revision, "model_type": str(self._model.config.model_type)}
 
     def _export(self) -> Mapping[str, bytes]:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
@@ -193,14 +136,6 @@ class TransformersEncoder:
         known = ("input_ids", "attention_mask")
         return {name: value.to(self._device) for name, value in said.items() if name in known}
 
-    def _unit(self, rows: Any) -> Embeddings:
-        try:
-            return unit_rows(rows)
-        except ValueError as error:
-            raise SubjectError(
-                f"encoding failed: {error}", model=f"transformers/{self._name}"
-            ) from None
-
 
 def _rows(found: Any) -> Any:
     """The features, which newer versions of the library hand over inside an object."""
@@ -216,7 +151,3 @@ def _context(model: Any, tokenizer: Any) -> int:
         if isinstance(said, int) and 0 < said <= LONGEST_CONTEXT:
             return said
     return LONGEST_CONTEXT
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
