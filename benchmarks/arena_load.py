@@ -36,6 +36,9 @@ TOKEN = "the admin token of a benchmark"
 CLIENTS = (1, 8, 32, 100)
 # votes/s, 3 to 4 runs; p95 up to 3.2 s and "database is locked" errors from 32 clients up.
 BEFORE_VOTES = {1: "77-168", 8: "111-308", 32: "102-277", 100: "90-166"}
+LIMITS = {1: 800, 8: 1500, 32: 1500, 100: 1500}
+"""Durable votes a second (``process``), of the round that the host disturbed least."""
+P95_MS = 100.0
 BODY = {
     "choice": "left",
     "dwell_ms": 4200,
@@ -262,6 +265,24 @@ def measure(seconds: float, durability: str, *, rounds: int, all_of_it: bool) ->
         return found
 
 
+def verdict(found: dict[str, Any]) -> str:
+    """Whether the limits held. Speed is asked of ``process``, by each number's best round."""
+    rows, kept = found["votes"], found["check"]
+    wrong = [f"{row['clients']} clients: errors {row['errors']}" for row in rows if row["errors"]]
+    wrong += [what for what in ("lost", "doubled") if kept[what]]
+    if kept["elo_differs_by"] > 1e-9:
+        wrong.append("Elo is not the log's replay")
+    if found["durability"] == "process":
+        for clients, limit in LIMITS.items():
+            best = max(row["per_s"] for row in rows if row["clients"] == clients)
+            if best < limit:
+                wrong.append(f"{best:.0f}/s at {clients} clients, limit {limit}")
+        slow = min(row["p95_ms"] for row in rows if row["clients"] == 100)
+        if slow > P95_MS:
+            wrong.append(f"p95 {slow:.0f} ms at 100 clients, limit {P95_MS:.0f}")
+    return f"NOT HELD: {'; '.join(wrong)}" if wrong else "held"
+
+
 def tell(found: dict[str, Any]) -> None:
     """For people."""
     print(f"\nvotes, durability {found['durability']}")
@@ -282,6 +303,7 @@ def tell(found: dict[str, Any]) -> None:
         f"  {held['acknowledged']:,} acknowledged, {held['kept']:,} kept: {held['lost']} lost, "
         f"{held['doubled']} doubled; Elo differs from the log's by {held['elo_differs_by']:.2g}"
     )
+    print(f"  limits: {verdict(found)}")
     if "pictures" not in found:
         return
     seen = found["pictures"]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evenhand.arena.config import Rules
 from evenhand.arena.search.exact import exact_similarities
 from evenhand.arena.search.index import Index
 
@@ -90,6 +91,9 @@ def main() -> None:
                 f"{1e3 * min(products):.1f}), ratio {search / product:.2f} "
                 f"(best {min(searches) / min(products):.2f})"
             )
+            if memory == Rules().index_memory_mb:
+                held = "held" if search <= 2 * product else "NOT HELD"
+                print(f"  the default: limit twice the product's time: {held}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:.0f} MiB, of which the float32 rows {wide.nbytes / 2**20:.0f}")
 
