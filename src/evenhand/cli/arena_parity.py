@@ -36,10 +36,6 @@ Votes = Annotated[
 Permutations = Annotated[
     int, typer.Option("--permutations", help="Of the test that rankings ignore the attribute.")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="DIR", help="Write the report here: HTML, Markdown, JSON."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +50,7 @@ def parity(
     target: TargetText = "dataset",
     votes: Votes = False,
     permutations: Permutations = 999,
-    output: Output = None,
+    output: estimates.Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,
@@ -116,7 +112,5 @@ def _together(parity: Result, follow: Result | None) -> Result:
 
 def _write(found: Parity, follow: Result | None, folder: Path) -> None:
     from evenhand.arena.parity.report import parity_report
-    from evenhand.report.record import write
 
-    for path in write(parity_report(found, follow), folder).values():
-        options.note(f"wrote {path}")
+    estimates.write_report(parity_report(found, follow), folder)

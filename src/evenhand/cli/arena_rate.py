@@ -64,15 +64,6 @@ Config = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        metavar="DIR",
-        help="Write the report here: HTML, Markdown, JSON.",
-        show_default=False,
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +80,7 @@ def rate(
     field: Field = None,
     include_checks: Checks = False,
     config: Config = None,
-    output: Output = None,
+    output: estimates.Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,
@@ -137,8 +128,6 @@ def rate(
 def _write(analysed: Analysed, found: Gathered, titles: dict[str, str], output: Path) -> None:
     """The report as files."""
     from evenhand.arena.ratings.report import report
-    from evenhand.report.record import write
 
     page = report(analysed, titles=titles, origin=found.origin)
-    for path in write(page, output).values():
-        options.note(f"wrote {path}")
+    estimates.write_report(page, output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,15 +20,7 @@ def analyse(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Runs, by id or unique prefix.")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            help="Write the report here: HTML, Markdown, JSON.",
-            show_default=False,
-        ),
-    ] = None,
+    output: estimates.Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,
@@ -44,7 +35,6 @@ def analyse(
     """
     from evenhand.conversation.analyse import analyse_runs
     from evenhand.conversation.facts import report_of
-    from evenhand.report.record import write
     from evenhand.runs.ledger import Ledger
     from evenhand.stats.findings import inference
 
@@ -54,6 +44,5 @@ def analyse(
         analysed = analyse_runs(ledger, ids, inference=how)
         page = report_of(ledger, ids, analysed) if output is not None else None
     if output is not None and page is not None:
-        for path in write(page, output).values():
-            options.note(f"wrote {path}")
+        estimates.write_report(page, output)
     estimates.show(analysed.result, json, analysed.words)

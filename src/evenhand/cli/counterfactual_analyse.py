@@ -59,15 +59,6 @@ ReadingName = Annotated[
 Margin = Annotated[
     float, typer.Option("--margin", help="Smallest difference of rates that matters.")
 ]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        metavar="DIR",
-        help="Write the report here: HTML, Markdown, JSON.",
-        show_default=False,
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +73,7 @@ def analyse(
     registry: Registry = None,
     reading: ReadingName = "frozen",
     margin: Margin = 0.05,
-    output: Output = None,
+    output: estimates.Output = None,
     interval: estimates.IntervalKind = "t",
     level: estimates.Level = 0.95,
     draws: estimates.Draws = 4000,
@@ -129,9 +120,7 @@ def _write(
     import shlex
 
     from evenhand.counterfactual.reporting.facts import report_of
-    from evenhand.report.record import write
 
     command = shlex.join(["evenhand", *sys.argv[1:]])
     page = report_of(names, settings, analysed, command=command, seed=seed)
-    for path in write(page, output).values():
-        options.note(f"wrote {path}")
+    estimates.write_report(page, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,9 +11,20 @@ import typer
 from evenhand.cli import options
 
 if TYPE_CHECKING:
+    from evenhand.report.blocks import Report
     from evenhand.stats.estimate import Estimate, Result
 
-__all__ = ["Draws", "IntervalKind", "Level", "Seed", "accounting_lines", "aligned", "show"]
+__all__ = [
+    "Draws",
+    "IntervalKind",
+    "Level",
+    "Output",
+    "Seed",
+    "accounting_lines",
+    "aligned",
+    "show",
+    "write_report",
+]
 
 IntervalKind = Annotated[
     str,
@@ -23,6 +35,23 @@ IntervalKind = Annotated[
 Level = Annotated[float, typer.Option("--level", help="Confidence level.")]
 Draws = Annotated[int, typer.Option("--draws", help="Bootstrap draws.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the bootstrap.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="DIR",
+        help="Write the report here: HTML, Markdown, JSON.",
+        show_default=False,
+    ),
+]
+
+
+def write_report(page: Report, folder: Path) -> None:
+    """The report as files, each named on stderr."""
+    from evenhand.report.record import write
+
+    for path in write(page, folder).values():
+        options.note(f"wrote {path}")
 
 
 def show(result: Result, json: bool, words: Mapping[str, str] | None = None) -> None:

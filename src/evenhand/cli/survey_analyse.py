@@ -25,15 +25,7 @@ def analyse(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Runs, by id or unique prefix.")
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="DIR",
-            help="Write the report here: HTML, Markdown, JSON.",
-            show_default=False,
-        ),
-    ] = None,
+    output: estimates.Output = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,11 +96,9 @@ def analyse(
 
 def _write(ledger: Ledger, run_ids: list[str], analysed: Analysed, output: Path) -> None:
     """The report as files."""
-    from evenhand.report.record import write
     from evenhand.survey.people.datasets import Datasets
     from evenhand.survey.reporting.facts import report_of
 
     with Datasets(ledger.settings) as datasets:
         page = report_of(ledger, datasets, run_ids, analysed)
-    for path in write(page, output).values():
-        options.note(f"wrote {path}")
+    estimates.write_report(page, output)
