@@ -90,10 +90,8 @@ class NotFound(EvenhandError, LookupError):
         return self.id
 
 
-class Conflict(EvenhandError):
-    """The id is taken, the run is busy, or the schema is newer than this code."""
-
-    status = 409
+class _OfOne(EvenhandError):
+    """Speaks of one thing, by its id."""
 
     def __init__(self, message: str, *, id: str) -> None:
         super().__init__(message)
@@ -102,6 +100,12 @@ class Conflict(EvenhandError):
     @property
     def where(self) -> str | None:
         return self.id
+
+
+class Conflict(_OfOne):
+    """The id is taken, the run is busy, or the schema is newer than this code."""
+
+    status = 409
 
 
 class Denied(EvenhandError):
@@ -112,18 +116,10 @@ class Denied(EvenhandError):
         self.status = 403 if signed_in else 401
 
 
-class Gone(EvenhandError):
+class Gone(_OfOne):
     """It was there, and its time is over."""
 
     status = 410
-
-    def __init__(self, message: str, *, id: str) -> None:
-        super().__init__(message)
-        self.id = id
-
-    @property
-    def where(self) -> str | None:
-        return self.id
 
 
 class TooMany(EvenhandError):

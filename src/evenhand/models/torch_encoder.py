@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -20,7 +21,7 @@ __all__ = ["TorchEncoder", "first_line", "place_of"]
 _log = logging.getLogger(__name__)
 
 
-class TorchEncoder:
+class TorchEncoder(ABC):
     """A dual encoder in torch, in float32. A library's own class says how rows are made.
 
     Args:
@@ -84,21 +85,21 @@ class TorchEncoder:
 
     # ------------------------------------------------------------------ the library's part
 
+    @abstractmethod
     def _text_row(self, text: str) -> Any:
         """The features of one text, a tensor (1, dim)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _image_rows(self, images: Sequence[Image]) -> Any:
         """The features of some images, a tensor (n, dim)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _which(self) -> Mapping[str, str]:
         """What tells this model from others of its name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _export(self) -> Mapping[str, bytes]:
         """The files of ``portable_text``. Raises ``NotPortable``."""
-        raise NotImplementedError
 
     def _unit(self, rows: Any) -> Embeddings:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,15 @@ from evenhand.arena.ballots.columns import Details, VoteLog
 from evenhand.arena.ballots.desk import Desk
 from evenhand.arena.ballots.export import recent_votes
 from evenhand.arena.ballots.figures import figures, voter_figures
-from evenhand.arena.ballots.rows import Receipt, battle_of, battle_row, hash_of, seconds, voter_of
+from evenhand.arena.ballots.rows import (
+    Receipt,
+    battle_of,
+    battle_row,
+    hash_of,
+    seconds_or_now,
+    utc,
+    voter_of,
+)
 from evenhand.arena.ballots.teller import AddBattle, Call, Cast, Skip, Teller, Undo
 from evenhand.arena.ballots.transaction import Transaction
 from evenhand.arena.ballots.voters import Pruned
@@ -111,7 +119,7 @@ class Box(Desk):
             profile=profile or {},
             consent=consent,
             invite=invite,
-            now=_now(now),
+            now=seconds_or_now(now),
         )
         made: tuple[Voter, str] = await self._do(enter)
         self._know(hash_of(made[1]), made[0])
@@ -141,7 +149,7 @@ class Box(Desk):
     async def withdraw(self, voter: Voter, now: datetime | None = None) -> int:
         """Delete a voter: nickname, profile, token, texts, votes, battles. Returns how many votes."""
         votes: int = await self._do(
-            partial(voters.withdraw, voter=voter.id, now=_now(now)), forgets=True
+            partial(voters.withdraw, voter=voter.id, now=seconds_or_now(now)), forgets=True
         )
         self._forget_voter(voter.id)
         return votes
@@ -151,13 +159,13 @@ class Box(Desk):
     ) -> None:
         """Leave a voter's votes out of ratings and figures, or take them in again."""
         await self._do(
-            partial(voters.flag, voter=voter_id, flagged=flagged, now=_now(now), who=by)
+            partial(voters.flag, voter=voter_id, flagged=flagged, now=seconds_or_now(now), who=by)
         )
         self._forget_voter(voter_id)
 
     async def prune(self, retention_days: float, now: datetime | None = None) -> Pruned:
         """Delete what is personal of voters who were last shown something before that time."""
-        moment = _now(now)
+        moment = seconds_or_now(now)
         before = moment - timedelta(days=retention_days).total_seconds()
         pruned: Pruned = await self._do(partial(voters.prune, before=before, now=moment))
         self._voters.clear()
@@ -198,7 +206,7 @@ class Box(Desk):
         """
         _known_id("battle", vote.battle)
         receipt: Receipt = await self._writer.put(
-            Cast(vote, voter.id, choices, why_tags, undo_s, _now(now))
+            Cast(vote, voter.id, choices, why_tags, undo_s, seconds_or_now(now))
         )
         return receipt
 
@@ -213,13 +221,13 @@ class Box(Desk):
             Gone: its time is over.
         """
         _known_id("vote", vote_id)
-        battle: str = await self._writer.put(Undo(vote_id, voter.id, undo_s, _now(now)))
+        battle: str = await self._writer.put(Undo(vote_id, voter.id, undo_s, seconds_or_now(now)))
         return battle
 
     async def skip(self, battle_id: str, voter: Voter, now: datetime | None = None) -> None:
         """Record that a voter does not want to judge a battle. Errors as of ``cast``."""
         _known_id("battle", battle_id)
-        await self._writer.put(Skip(battle_id, voter.id, _now(now)))
+        await self._writer.put(Skip(battle_id, voter.id, seconds_or_now(now)))
 
     # ------------------------------------------------------------------ reading
 
@@ -328,7 +336,7 @@ class Box(Desk):
                 "id": row["id"],
                 "nickname": row["nickname"],
                 "flagged": bool(row["flagged"]),
-                "created_at": datetime.fromtimestamp(row["created_at"], UTC).isoformat(),
+                "created_at": utc(row["created_at"]).isoformat(),
                 **(found.get(row["id"]) or nothing),
             }
             for row in self._rows(
@@ -370,10 +378,6 @@ class Box(Desk):
     def _forget_voter(self, id: str) -> None:
         for digest in [d for d, (voter, _) in self._voters.items() if voter.id == id]:
             self._voters.pop(digest, None)
-
-
-def _now(moment: datetime | None) -> float:
-    return time.time() if moment is None else seconds(moment)
 
 
 def _known_id(kind: str, id: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from evenhand.arena.ballots.office import (
     Session,
     Setting,
 )
-from evenhand.arena.ballots.rows import moment, seconds
+from evenhand.arena.ballots.rows import moment, seconds, seconds_or_now, utc
 from evenhand.arena.ballots.transaction import Transaction
 
 __all__ = ["Desk"]
@@ -29,17 +30,19 @@ __all__ = ["Desk"]
 SESSION_FOR_S = 1.0
 
 
-class Desk:
+class Desk(ABC):
     """What ``Box`` offers to admins; ``by`` names who acts, for the audit."""
 
     shared: bool
     _session: tuple[Session | None, float] | None = None
 
+    @abstractmethod
     async def _do(self, function: Callable[[Transaction], Any], *, forgets: bool = False) -> Any:
-        raise NotImplementedError
+        """``Box`` does."""
 
+    @abstractmethod
     def _rows(self, query: str, **values: Any) -> list[Mapping[str, Any]]:
-        raise NotImplementedError
+        """``Box`` does."""
 
     # ------------------------------------------------------------------ sessions
 
@@ -55,7 +58,7 @@ class Desk:
 
         Raises ``InputError`` without a name, for a time without a zone and one in the future.
         """
-        at = _now(now)
+        at = seconds_or_now(now)
         start = at if started_at is None else seconds(started_at)
         made: Session = await self._do(
             partial(office.start_session, name=name, started_at=start, now=at, who=by)
@@ -65,7 +68,7 @@ class Desk:
 
     async def stop_session(self, *, by: str, now: datetime | None = None) -> Session:
         """Close the open session and return it; ``Conflict`` where none is open."""
-        id = await self._do(partial(office.stop_session, now=_now(now), who=by))
+        id = await self._do(partial(office.stop_session, now=seconds_or_now(now), who=by))
         self._session = None
         return next(session for session in self.sessions() if session.id == id)
 
@@ -85,8 +88,9 @@ class Desk:
         counts = self._session_counts()
         return [_session(row, counts.get(row["id"], 0)) for row in rows]
 
+    @abstractmethod
     def _session_counts(self) -> Mapping[str, int]:
-        raise NotImplementedError
+        """``Box`` does."""
 
     # ------------------------------------------------------------------ settings
 
@@ -100,14 +104,14 @@ class Desk:
                 key=key,
                 value=value,
                 file_value=file_value,
-                now=_now(now),
+                now=seconds_or_now(now),
                 who=by,
             )
         )
 
     async def drop_setting(self, key: str, *, by: str, now: datetime | None = None) -> None:
         """Let the file speak again; ``NotFound`` where nothing was set."""
-        await self._do(partial(office.drop_setting, key=key, now=_now(now), who=by))
+        await self._do(partial(office.drop_setting, key=key, now=seconds_or_now(now), who=by))
 
     def settings(self) -> dict[str, Setting]:
         """What admins set beside the file, by key."""
@@ -116,7 +120,7 @@ class Desk:
                 key=row["name"],
                 value=orjson.loads(row["value"]),
                 file_value=orjson.loads(row["file_value"]),
-                at=_moment(row["at"]),
+                at=utc(row["at"]),
                 by=row["who"],
             )
             for row in self._rows("SELECT * FROM arena_settings ORDER BY name")
@@ -132,7 +136,7 @@ class Desk:
         ``key`` is the query normalised, ``text`` as it was typed first.
         """
         state: QueryState = await self._do(
-            partial(office.see_query, dataset=dataset, key=key, text=text, now=_now(now))
+            partial(office.see_query, dataset=dataset, key=key, text=text, now=seconds_or_now(now))
         )
         return state
 
@@ -140,7 +144,9 @@ class Desk:
         self, id: str, state: str, *, by: str, now: datetime | None = None
     ) -> None:
         """Hide, show or block an open query; ``NotFound`` where there is none."""
-        await self._do(partial(office.judge_query, id=id, state=state, now=_now(now), who=by))
+        await self._do(
+            partial(office.judge_query, id=id, state=state, now=seconds_or_now(now), who=by)
+        )
 
     def queries(
         self, dataset: str | None = None, state: QueryState | None = None
@@ -160,7 +166,7 @@ class Desk:
                 text=row["shown_as"],
                 state=row["state"],
                 asked=row["asked"],
-                first_seen=_moment(row["first_seen"]),
+                first_seen=utc(row["first_seen"]),
             )
             for row in rows
         ]
@@ -172,7 +178,7 @@ class Desk:
     ) -> list[str]:
         """Make codes; they are told this once."""
         codes: list[str] = await self._do(
-            partial(office.add_invites, count=count, uses=uses, now=_now(now), who=by)
+            partial(office.add_invites, count=count, uses=uses, now=seconds_or_now(now), who=by)
         )
         return codes
 
@@ -184,7 +190,7 @@ class Desk:
                 id=row["code_hash"][:12],
                 uses=row["uses"],
                 uses_left=row["uses_left"],
-                created_at=_moment(row["created_at"]),
+                created_at=utc(row["created_at"]),
             )
             for row in rows
         ]
@@ -204,7 +210,7 @@ class Desk:
         await self._do(
             partial(
                 office.note,
-                now=_now(now),
+                now=seconds_or_now(now),
                 who=who,
                 what=what,
                 detail=detail or {},
@@ -217,7 +223,7 @@ class Desk:
         rows = self._rows("SELECT * FROM arena_audit ORDER BY n DESC LIMIT :limit", limit=limit)
         return [
             AuditEntry(
-                at=_moment(row["at"]),
+                at=utc(row["at"]),
                 who=row["who"],
                 what=row["what"],
                 detail=orjson.loads(row["detail"]),
@@ -228,15 +234,14 @@ class Desk:
 
     async def mark_epoch(self, *, by: str, now: datetime | None = None) -> Epoch:
         """Elo is replayed from here on; nothing is deleted."""
-        made: Epoch = await self._do(partial(office.mark_epoch, now=_now(now), who=by))
+        made: Epoch = await self._do(partial(office.mark_epoch, now=seconds_or_now(now), who=by))
         return made
 
     def epochs(self) -> list[Epoch]:
         """All epochs, oldest first."""
         rows = self._rows("SELECT * FROM arena_epochs ORDER BY n")
         return [
-            Epoch(at=_moment(row["at"]), after_vote=row["after_vote"], by=row["who"])
-            for row in rows
+            Epoch(at=utc(row["at"]), after_vote=row["after_vote"], by=row["who"]) for row in rows
         ]
 
 
@@ -244,16 +249,8 @@ def _session(row: Mapping[str, Any], n_votes: int) -> Session:
     return Session(
         id=row["id"],
         name=row["name"],
-        started_at=_moment(row["started_at"]),
+        started_at=utc(row["started_at"]),
         stopped_at=moment(row["stopped_at"]),
-        created_at=_moment(row["created_at"]),
+        created_at=utc(row["created_at"]),
         n_votes=n_votes,
     )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _now(moment: datetime | None) -> float:
-    return time.time() if moment is None else seconds(moment)

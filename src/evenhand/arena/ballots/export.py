@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from evenhand.arena.ballots.rows import KINDS
+from evenhand.arena.ballots.rows import KINDS, utc
 from evenhand.arena.spec import CHOICES
 from evenhand.runs.export import whole_file
 from evenhand.runs.table_files import Row, safe_cell, write_parquet
@@ -121,7 +120,7 @@ def recent_votes(database: Database, limit: int, before: int | None) -> list[dic
     for row in rows:
         cells = dict(zip(COLUMNS, _row(*row), strict=True))
         lists = {name: orjson.loads(cells[name]) for name in ("why_tags", "images_a", "images_b")}
-        at = datetime.fromtimestamp(cells["timestamp"], UTC).isoformat()
+        at = utc(cells["timestamp"]).isoformat()
         found.append({**cells, **lists, "n": cells["id"], "at": at})
     return found
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.arena.ballots.columns import Details
+from evenhand.arena.ballots.rows import utc
 from evenhand.arena.spec import CHOICES, LEFT, RIGHT, VoteColumns
 from evenhand.errors import StatsError
 
@@ -125,7 +125,7 @@ def _timeline(at: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Votes per hour that has any."""
     hours, counts = np.unique((at // HOUR_S).astype(np.int64), return_counts=True)
     return [
-        {"at": datetime.fromtimestamp(int(hour) * HOUR_S, UTC).isoformat(), "count": int(n)}
+        {"at": utc(int(hour) * HOUR_S).isoformat(), "count": int(n)}
         for hour, n in zip(hours, counts, strict=True)
     ]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from evenhand.arena.ballots.rows import clean, hash_of, json_text, new_id
+from evenhand.arena.ballots.rows import clean, hash_of, json_text, new_id, utc
 from evenhand.arena.ballots.transaction import Transaction
 from evenhand.errors import Conflict, InputError, NotFound
 
@@ -141,9 +141,9 @@ def start_session(
     return Session(
         id=id,
         name=name,
-        started_at=_utc(started_at),
+        started_at=utc(started_at),
         stopped_at=None,
-        created_at=_utc(now),
+        created_at=utc(now),
     )
 
 
@@ -237,8 +237,4 @@ def mark_epoch(tx: Transaction, *, now: float, who: str) -> Epoch:
     after = int(tx.one("SELECT coalesce(max(n), 0) FROM arena_votes")[0])
     tx.run("INSERT INTO arena_epochs (at, after_vote, who) VALUES (?, ?, ?)", (now, after, who))
     note(tx, now=now, who=who, what="elo.reset", detail={"after_vote": after})
-    return Epoch(at=_utc(now), after_vote=after, by=who)
-
-
-def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return Epoch(at=utc(now), after_vote=after, by=who)

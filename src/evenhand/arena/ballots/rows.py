@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ __all__ = [
     "moment",
     "new_id",
     "seconds",
+    "seconds_or_now",
+    "utc",
     "voter_of",
 ]
 
@@ -97,9 +100,19 @@ def seconds(moment: datetime) -> float:
     return moment.timestamp()
 
 
+def seconds_or_now(moment: datetime | None) -> float:
+    """The same; the clock's time where no moment is given."""
+    return time.time() if moment is None else seconds(moment)
+
+
+def utc(seconds: float) -> datetime:
+    """The moment so many seconds after 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def moment(seconds: float | None) -> datetime | None:
-    """The moment so many seconds after 1970; none for none."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    """The same; none for none."""
+    return None if seconds is None else utc(seconds)
 
 
 def clean(text: str) -> str:
@@ -165,8 +178,8 @@ def battle_of(row: Mapping[str, Any]) -> Battle:
         asks_why=bool(row["asks_why"]),
         why_rate=row["why_rate"],
         session=row["session"],
-        created_at=datetime.fromtimestamp(row["created_at"], UTC),
-        expires_at=datetime.fromtimestamp(row["expires_at"], UTC),
+        created_at=utc(row["created_at"]),
+        expires_at=utc(row["expires_at"]),
     )
 
 
@@ -178,7 +191,7 @@ def voter_of(row: Mapping[str, Any]) -> Voter:
         profile=orjson.loads(row["profile"]),
         consent=row["consent"],
         flagged=bool(row["flagged"]),
-        created_at=datetime.fromtimestamp(row["created_at"], UTC),
+        created_at=utc(row["created_at"]),
     )
 
 

@@ -9,18 +9,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from evenhand.arena.ballots.rows import (
-    BATTLE,
-    CODES,
-    VOTE,
-    Receipt,
-    clean,
-    json_text,
-    new_id,
-)
+from evenhand.arena.ballots.rows import BATTLE, CODES, VOTE, Receipt, clean, json_text, new_id, utc
 from evenhand.arena.ballots.transaction import Transaction
 from evenhand.arena.spec import Vote
 from evenhand.errors import Conflict, EvenhandError, Gone, InputError, NotFound
@@ -208,7 +199,7 @@ class Teller:
         self._counts[cast.voter] = count
         live = self._battles[cast.vote.battle]
         live.vote = row[0]
-        undo_until = datetime.fromtimestamp(cast.now + cast.undo_s, UTC)
+        undo_until = utc(cast.now + cast.undo_s)
         return Receipt(row[0], undo_until, count)
 
     def _open_battle(self, id: str, voter: str, now: float, taken: Collection[str] = ()) -> _Live:

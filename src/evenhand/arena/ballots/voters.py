@@ -5,11 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from evenhand.arena.ballots.office import note, use_invite
-from evenhand.arena.ballots.rows import VOTER, clean, hash_of, json_text, new_id
+from evenhand.arena.ballots.rows import VOTER, clean, hash_of, json_text, new_id, utc
 from evenhand.arena.ballots.transaction import Transaction
 from evenhand.arena.spec import Voter
 from evenhand.errors import NotFound
@@ -42,7 +41,7 @@ def register(
         nickname=clean(nickname).strip(),
         profile={clean(field): clean(text) for field, text in profile.items() if text.strip()},
         consent=consent,
-        created_at=datetime.fromtimestamp(now, UTC),
+        created_at=utc(now),
     )
     row: tuple[Any, ...] = (
         voter.id, hash_of(token), voter.nickname, json_text(dict(voter.profile)), consent,
