@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -18,33 +18,10 @@ from evenhand.arena.spec import CHOICES, Battle, Vote, Voter
 from evenhand.errors import Conflict, Gone, InputError, NotFound, StorageError
 from evenhand.settings import Settings
 from evenhand.store.database import Durability
-from support.ballots import NOW, Planted, battle_for, fill, open_box, wipe
-from support.databases import DATABASES, settings_on
+from support.ballots import NOW, Planted, battle_for, fill, open_box
+from support.databases import settings_on
 
 LATER = NOW + timedelta(seconds=5)
-
-
-@pytest.fixture(scope="module", params=DATABASES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """A database of each kind for all tests of this file."""
-    with settings_on(request.param, tmp_path_factory.mktemp("ballots")) as settings:
-        yield settings
-
-
-@pytest.fixture
-def settings(shared: Settings) -> Iterator[Settings]:
-    """The same, empty."""
-    yield shared
-    wipe(shared)
-
-
-@pytest.fixture
-def box(settings: Settings) -> Iterator[Box]:
-    """An open box on it."""
-    with Box.open(settings) as box:
-        yield box
 
 
 @dataclass
